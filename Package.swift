@@ -1,0 +1,75 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Our own checks set KANMON_STRICT; someone who builds a release with a newer compiler is never
+/// stopped by a warning that this compiler did not know.
+let isStrict = Context.environment["KANMON_STRICT"] != nil
+
+let common: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .strictMemorySafety(),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + (isStrict ? [.treatAllWarnings(as: .error)] : [])
+
+/// The modules a push passes through: no boxed existentials and no untyped `throws`.
+let dataPath: [SwiftSetting] =
+    common
+    + (isStrict
+        ? [
+            .treatWarning("ExistentialType", as: .error),
+            .treatWarning("EmbeddedRestrictions", as: .error),
+        ] : [])
+
+let package = Package(
+    name: "kanmon",
+    products: [
+        .executable(name: "kanmon", targets: ["kanmon"]),
+        .library(name: "Exposition", targets: ["Exposition"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+
+        .target(
+            name: "Bytes",
+            swiftSettings: dataPath + [.enableExperimentalFeature("Lifetimes")]),
+        .target(name: "Exposition", swiftSettings: dataPath),
+        .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: dataPath),
+        .target(name: "Admission", dependencies: ["Bytes", "CCrypt"], swiftSettings: dataPath),
+        .target(
+            name: "Configuration", dependencies: ["Bytes", "Admission", "CYAML"],
+            swiftSettings: common),
+        .target(name: "Reactor", dependencies: ["Bytes", "CLinux"], swiftSettings: dataPath),
+        .target(
+            name: "TLS", dependencies: ["Bytes", "Reactor", "COpenSSL"], swiftSettings: dataPath),
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "Bytes", "Reactor", "TLS", "HTTP", "Admission", "Exposition", "Configuration",
+            ],
+            swiftSettings: dataPath),
+        .executableTarget(
+            name: "kanmon",
+            dependencies: [
+                "Gateway", "Configuration", "Admission", "Exposition", "TLS", "Reactor", "Bytes",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: common),
+
+        .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: common),
+        .testTarget(name: "ExpositionTests", dependencies: ["Exposition"], swiftSettings: common),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: common),
+        .testTarget(
+            name: "AdmissionTests", dependencies: ["Admission", "Bytes"], swiftSettings: common),
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Configuration", "Admission", "Bytes"],
+            swiftSettings: common),
+    ]
+)
