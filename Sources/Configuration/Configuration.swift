@@ -1,1 +1,261 @@
-// Configuration
+import Bytes
+
+/// Everything an operator may set, read once, strictly, into a value that never changes.
+///
+/// A configuration that exists is a good one: every value is within its bounds, every required key
+/// was there, nothing in the file went unread. Whether its files exist, its addresses are free and
+/// its networks make sense is for those who use them to find out; `problem(_:at:_:)` lets them say
+/// so in the same form.
+package struct Configuration: Sendable {
+    /// The configuration file as the operator named it.
+    package let file: String
+    package let environment: Environment
+    /// At least one, at most 64; no two ask for the same port.
+    package let listen: [Located<ListenAddress>]
+    /// Addresses and networks as written, not yet checked; at least one, none empty.
+    package let allow: [Located<String>]
+    package let tls: TLS
+    package let auth: Auth
+    package let upstream: Upstream
+    /// Event loops; 0 leaves the number to the machine.
+    package let workers: Int
+    package let limits: Limits
+    package let log: Log
+
+    /// What this gate is there for. It is shown, and what is a warning may depend on it.
+    package enum Environment: String, CaseIterable, Sendable { case dev, staging, production }
+
+    /// The gate's own certificate, and what it asks of its clients. Paths are resolved against the
+    /// configuration file's folder.
+    package struct TLS: Sendable {
+        package let certificateFile: Located<String>
+        package let keyFile: Located<String>
+        package let versionMin: Version
+        /// With it, a client has to show a certificate from one of these authorities.
+        package let clientAuthorityFile: Located<String>?
+
+        package enum Version: String, CaseIterable, Sendable {
+            case tls12 = "TLS12"
+            case tls13 = "TLS13"
+        }
+    }
+
+    /// Who may log in.
+    package struct Auth: Sendable {
+        package let usersFile: Located<String>
+    }
+
+    /// The Pushgateway behind the gate.
+    package struct Upstream: Sendable {
+        package let url: Located<UpstreamURL>
+        /// Of the whole process.
+        package let connectionsMax: Int
+        package let connectTimeout: Duration
+        /// From the request sent to the first byte of its answer.
+        package let firstByteTimeout: Duration
+        /// From the request sent to the end of its answer.
+        package let timeout: Duration
+    }
+
+    /// The operational log.
+    package struct Log: Sendable {
+        package let level: Level
+        package let format: Format
+
+        package enum Level: String, CaseIterable, Sendable { case debug, info, warn, error }
+        package enum Format: String, CaseIterable, Sendable { case logfmt, json }
+    }
+}
+
+extension Configuration {
+    /// What reading a file came to: the configuration, nil exactly when there is an error among
+    /// the problems, and all problems in the order of the file.
+    package typealias Reading = (configuration: Configuration?, problems: [Problem])
+
+    /// Reads the bytes of a configuration file. `file` is its path: problems name it, and relative
+    /// paths inside are relative to its folder.
+    package static func read(_ bytes: [UInt8], named file: String) -> Reading {
+        let complaints = Complaints(file: file)
+        let root = Node.root(of: bytes, complaints: complaints)
+        let configuration = root.flatMap { root in
+            let top = Section(root: root, complaints: complaints)
+            let configuration = Configuration(top, complaints: complaints)
+            top.reportUnknownKeys()
+            return configuration
+        }
+        return (complaints.hasError ? nil : configuration, complaints.sorted)
+    }
+
+    /// Every key there is, as a dotted path, sections before what is in them.
+    package static var keys: [String] {
+        let complaints = Complaints(file: "")
+        let top = Section(
+            root: Node(content: .mapping([]), position: .start), complaints: complaints)
+        _ = Configuration(top, complaints: complaints)
+        return top.knownKeys.map(\.path)
+    }
+
+    /// A problem with a value of this configuration, found by someone who used it.
+    package func problem<Value>(
+        _ severity: Problem.Severity, at value: Located<Value>, _ message: String
+    ) -> Problem {
+        Problem(severity, file: file, at: value.position, message)
+    }
+}
+
+extension Configuration {
+    /// Asks for every key, in the order of the sample. Nil when a required one is not there.
+    fileprivate init?(_ top: Section, complaints: Complaints) {
+        file = complaints.file
+        environment = top.choice("environment", default: .dev)
+        listen = top.listenAddresses("listen", complaints)
+        allow = top.texts("allow", example: "[127.0.0.1, \"::1\"]")
+        let tls = TLS(top.section("tls"), folderOf: file)
+        let auth = Auth(top.section("auth"), folderOf: file)
+        let upstream = Upstream(top.section("upstream"), complaints)
+        workers = top.value("workers", .count, default: 0, in: 0...256)
+        limits = Limits(top.section("limits"), complaints: complaints)
+        log = Log(top.section("log"))
+        guard let tls, let auth, let upstream else { return nil }
+        (self.tls, self.auth, self.upstream) = (tls, auth, upstream)
+    }
+}
+
+extension Configuration.TLS {
+    fileprivate init?(_ section: Section, folderOf file: String) {
+        let certificate = section.path(
+            "cert_file", besides: file, requiredAs: "/etc/kanmon/tls/tls.crt")
+        let key = section.path("key_file", besides: file, requiredAs: "/etc/kanmon/tls/tls.key")
+        versionMin = section.choice("min_version", default: .tls12)
+        clientAuthorityFile = section.path("client_ca_file", besides: file)
+        guard let certificate, let key else { return nil }
+        (certificateFile, keyFile) = (certificate, key)
+    }
+}
+
+extension Configuration.Auth {
+    fileprivate init?(_ section: Section, folderOf file: String) {
+        let users = section.path(
+            "users_file", besides: file, requiredAs: "/etc/kanmon/auth/htpasswd")
+        guard let users else { return nil }
+        usersFile = users
+    }
+}
+
+extension Configuration.Upstream {
+    fileprivate init?(_ section: Section, _ complaints: Complaints) {
+        let bounds = Duration.milliseconds(10)...Duration.seconds(600)
+        let url = section.upstreamURL("url", complaints)
+        connectionsMax = section.value("connections_max", .count, default: 32, in: 1...10_000)
+        connectTimeout = section.value(
+            "connect_timeout", .time, default: .seconds(1), in: bounds)
+        firstByteTimeout = section.value(
+            "first_byte_timeout", .time, default: .seconds(30), in: bounds)
+        timeout = section.value("timeout", .time, default: .seconds(30), in: bounds)
+        if firstByteTimeout > timeout, !section.isFaulty("timeout"),
+            let position = section.position(of: "first_byte_timeout")
+        {
+            let text = Quantity.time.text
+            complaints.add(
+                "upstream.first_byte_timeout (\(text(firstByteTimeout))) is larger than "
+                    + "upstream.timeout (\(text(timeout))); it will never be reached",
+                at: position, .warning)
+        }
+        guard let url else { return nil }
+        self.url = url
+    }
+}
+
+extension Configuration.Log {
+    fileprivate init(_ section: Section) {
+        level = section.choice("level", default: .info)
+        format = section.choice("format", default: .logfmt)
+    }
+}
+
+extension Section {
+    /// One text or a list of them, none empty; required.
+    fileprivate func texts(_ key: String, example: String) -> [Located<String>] {
+        require(key, example)
+        return read(listOf: key) { scalar throws(ScalarFault) in
+            guard !scalar.text.isEmpty else { throw ScalarFault("is empty") }
+            return scalar.text
+        }
+    }
+
+    /// One address or a list of them; port 9443 of every address when the key is absent.
+    fileprivate func listenAddresses(
+        _ key: String, _ complaints: Complaints
+    ) -> [Located<ListenAddress>] {
+        let addresses = read(listOf: key) { scalar throws(ScalarFault) in
+            try ListenAddress(scalar.text)
+        }
+        guard addresses.count <= 64 else {
+            complaints.add("\(key) has over 64 addresses", at: addresses[64].position)
+            return []
+        }
+        for (index, address) in addresses.enumerated() {
+            let rival = addresses[..<index].first { $0.value.overlaps(address.value) }
+            guard let rival else { continue }
+            complaints.add(
+                "\(key): \"\(address.value)\" takes what \"\(rival.value)\" in line \(rival.line) "
+                    + "already has; remove one of lines \(rival.line) and \(address.line)",
+                at: address.position)
+        }
+        guard addresses.isEmpty else { return addresses }
+        return [Located(ListenAddress(host: .everyFamily, port: 9443), at: .none)]
+    }
+
+    /// The Pushgateway's URL; required.
+    fileprivate func upstreamURL(
+        _ key: String, _ complaints: Complaints
+    ) -> Located<UpstreamURL>? {
+        require(key, "http://127.0.0.1:9091")
+        let read = read(key, showing: UpstreamURL.withoutLogin) { scalar throws(ScalarFault) in
+            (try UpstreamURL.read(scalar.text), scalar.position)
+        }
+        guard let ((url, hasPort), position) = read else { return nil }
+        if !hasPort {
+            complaints.add(
+                "\(path(of: key)) names no port, so it is port 80; a Pushgateway has 9091 unless told "
+                    + "otherwise, and :80 says that 80 is meant", at: position, .warning)
+        }
+        if "\(url.prefix)/".contains("/metrics/") {
+            complaints.add(
+                "\(path(of: key)) holds \"/metrics\", which the gate adds itself; leave it out unless "
+                    + "the Pushgateway runs under such a prefix", at: position, .warning)
+        }
+        return Located(url, at: position)
+    }
+
+    /// A path, resolved against the folder of the configuration file; required with an example.
+    fileprivate func path(
+        _ key: String, besides file: String, requiredAs example: String? = nil
+    ) -> Located<String>? {
+        if let example { require(key, example) }
+        return read(key) { scalar throws(ScalarFault) in
+            Located(try resolved(scalar.text, besides: file), at: scalar.position)
+        }
+    }
+}
+
+/// The path that `text` means in a configuration file: text is joined, no folder is looked at.
+private func resolved(_ text: String, besides file: String) throws(ScalarFault) -> String {
+    guard !text.isEmpty else { throw ScalarFault("is an empty path") }
+    guard !text.hasPrefix("credential:") else {
+        throw ScalarFault(
+            "is a credential of the service manager, which is not supported yet; "
+                + "give the path of the file")
+    }
+    guard !text.hasPrefix("~") else {
+        throw ScalarFault("begins with ~, which is not expanded; write the whole path")
+    }
+    guard !text.hasSuffix("/") else { throw ScalarFault("is a folder; give the path of the file") }
+    guard text.utf8.allSatisfy({ !$0.isControl }) else {
+        throw ScalarFault("holds a control character")
+    }
+    let slash = file.lastIndex(of: "/")
+    let path = text.hasPrefix("/") ? text : (slash.map { file[...$0] } ?? "") + text
+    guard path.utf8.count < 4096 else { throw ScalarFault("is longer than a path can be") }
+    return path
+}

@@ -1,0 +1,163 @@
+package import Bytes
+
+/// Where the Pushgateway answers: `http://host[:port][/prefix]`.
+package struct UpstreamURL: Hashable, Sendable {
+    package enum Host: Hashable, Sendable {
+        case address(IPAddress)
+        /// A DNS name in lower case, 1 to 253 bytes, to be looked up.
+        case name(String)
+    }
+
+    package let host: Host
+    /// 1 to 65535; 80 when the URL has none.
+    package let port: UInt16
+    /// What precedes `/metrics/job/…`: empty, or `/a/b` without a slash at the end.
+    package let prefix: String
+
+    /// The value of the `Host` field (RFC 9110 section 7.2): always with the port unless it is 80.
+    package var authority: String {
+        let name =
+            switch host {
+            case .address(let address) where address.isIPv4: address.description
+            case .address(let address): "[\(address)]"
+            case .name(let name): name
+            }
+        return port == 80 ? name : "\(name):\(port)"
+    }
+}
+
+extension UpstreamURL: CustomStringConvertible {
+    package var description: String { "http://\(authority)\(prefix)" }
+}
+
+extension UpstreamURL {
+    /// A URL as a complaint may show it: a login inside is a secret.
+    static func withoutLogin(_ text: String) -> String {
+        guard let at = text.lastIndex(of: "@") else { return text }
+        return "…" + text[at...]
+    }
+
+    /// Reads the URL; `hasPort` tells whether it named one.
+    static func read(_ text: String) throws(ScalarFault) -> (url: UpstreamURL, hasPort: Bool) {
+        let rest = try afterScheme(text)
+        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        guard !authority.contains("@") else {
+            throw ScalarFault("holds a login, which is not supported")
+        }
+        let (host, port) = try split(authority)
+        let url = UpstreamURL(
+            host: try Host(host), port: try number(of: port),
+            prefix: try prefix(rest[authority.endIndex...]))
+        return (url, port != nil)
+    }
+
+    private static func afterScheme(_ text: String) throws(ScalarFault) -> Substring {
+        guard let colon = text.firstIndex(of: ":") else {
+            throw ScalarFault("is not a URL; an example is http://127.0.0.1:9091")
+        }
+        let rest = text[colon...]
+        switch text[..<colon].lowercased() {
+        case "http" where rest.hasPrefix("://"): return rest.dropFirst(3)
+        case "https":
+            throw ScalarFault(
+                "asks for TLS towards the Pushgateway, which is not supported yet; use http:// "
+                    + "on this machine or on a private network")
+        case "unix":
+            throw ScalarFault(
+                "is a unix socket, which is not supported yet; use http://127.0.0.1:PORT")
+        default: throw ScalarFault("is not a URL; an example is http://127.0.0.1:9091")
+        }
+    }
+
+    /// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`. The port is nil without a colon.
+    private static func split(
+        _ authority: Substring
+    ) throws(ScalarFault) -> (host: Substring, port: Substring?) {
+        let colon = authority.lastIndex(of: ":")
+        guard authority.hasPrefix("[") else {
+            guard let colon else { return (authority, nil) }
+            return (authority[..<colon], authority[authority.index(after: colon)...])
+        }
+        guard let bracket = authority.lastIndex(of: "]") else {
+            throw ScalarFault("has a \"[\" without its \"]\"")
+        }
+        let (host, rest) = (
+            authority[...bracket], authority[authority.index(after: bracket)...]
+        )
+        guard rest.isEmpty || rest.hasPrefix(":") else {
+            throw ScalarFault("has text between the address and the port")
+        }
+        return (host, rest.isEmpty ? nil : rest.dropFirst())
+    }
+
+    private static func number(of port: Substring?) throws(ScalarFault) -> UInt16 {
+        guard let port else { return 80 }
+        guard let number = UInt16(port: port), number > 0 else {
+            throw ScalarFault("has no port from 1 to 65535 behind its \":\"")
+        }
+        return number
+    }
+
+    /// `path-absolute` of RFC 3986 section 3.3, without what a server might resolve another way.
+    private static func prefix(_ text: Substring) throws(ScalarFault) -> String {
+        guard !text.contains(where: { $0 == "?" || $0 == "#" }) else {
+            throw ScalarFault("holds a query or a fragment; only a path prefix is possible")
+        }
+        guard text.utf8.count <= 1024 else { throw ScalarFault("has a path of over 1024 bytes") }
+        let path = text.hasSuffix("/") ? text.dropLast() : text
+        for segment in path.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
+            guard !segment.isEmpty, segment != ".", segment != "..",
+                segment.utf8.allSatisfy(\.isPathCharacter)
+            else {
+                throw ScalarFault(
+                    "has a path that is not plain: letters, digits and -._~!$&'()*+,;=: between "
+                        + "single slashes, no \".\" or \"..\"")
+            }
+        }
+        return String(path)
+    }
+}
+
+extension UpstreamURL.Host {
+    fileprivate init(_ text: Substring) throws(ScalarFault) {
+        if text.hasPrefix("[") {
+            guard let address = IPAddress(text.dropFirst().dropLast()), !address.isIPv4 else {
+                throw ScalarFault("holds no IPv6 address between \"[\" and \"]\"")
+            }
+            self = .address(address)
+        } else if let address = IPAddress(text) {
+            guard address.isIPv4 else {
+                throw ScalarFault("has an IPv6 address without brackets; write [\(address)]")
+            }
+            self = .address(address)
+        } else {
+            guard Self.isName(text) else {
+                throw ScalarFault("has no valid host name or address behind http://")
+            }
+            self = .name(text.lowercased())
+        }
+    }
+
+    /// Host names as DNS and container networks have them. A last label that begins with a digit
+    /// is none: resolvers take `127.1` and `0x7f.1` for addresses.
+    private static func isName(_ text: Substring) -> Bool {
+        guard text.utf8.count <= 253 else { return false }
+        let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard let first = labels.last?.utf8.first, !first.isDigit else { return false }
+        return labels.allSatisfy { label in
+            (1...63).contains(label.utf8.count) && !label.hasPrefix("-") && !label.hasSuffix("-")
+                && label.utf8.allSatisfy { byte in
+                    byte.isLetter || byte.isDigit || byte == UInt8(ascii: "-")
+                        || byte == UInt8(ascii: "_")
+                }
+        }
+    }
+}
+
+extension UInt8 {
+    /// `pchar` of RFC 3986 section 3.3 without `@` and percent-encoding.
+    fileprivate var isPathCharacter: Bool {
+        if isLetter || isDigit { return true }
+        return "-._~!$&'()*+,;=:".utf8.contains(self)
+    }
+}
