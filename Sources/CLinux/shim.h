@@ -1,6 +1,12 @@
-// What Glibc's Swift module leaves out: the descriptors that Linux makes events of.
+// What Glibc's Swift module leaves out: the descriptors that Linux makes events of, and functions
+// that the C library declares only for _GNU_SOURCE, which a module cannot define for another.
 #pragma once
+#include <pthread.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+
+int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
+int pthread_setname_np(pthread_t thread, const char *name);

@@ -1,0 +1,63 @@
+import Glibc
+
+/// A moment on the clock that never jumps (CLOCK_MONOTONIC). Every deadline is one.
+package struct Instant: Comparable, Sendable {
+    /// Nanoseconds since some fixed moment before this process began.
+    package let nanoseconds: UInt64
+
+    package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+    package static func now() -> Instant {
+        Instant(nanoseconds: nanosecondsOn(CLOCK_MONOTONIC))
+    }
+
+    /// So far away that nothing waits for it.
+    package static let distantFuture = Instant(nanoseconds: .max)
+
+    package static func < (left: Instant, right: Instant) -> Bool {
+        left.nanoseconds < right.nanoseconds
+    }
+
+    package static func + (instant: Instant, duration: Duration) -> Instant {
+        let (sum, overflowed) = instant.nanoseconds.addingReportingOverflow(duration.nanoseconds)
+        return overflowed ? .distantFuture : Instant(nanoseconds: sum)
+    }
+
+    /// How long ago `earlier` was, in nanoseconds; 0 when it lies ahead.
+    package func nanoseconds(since earlier: Instant) -> UInt64 {
+        nanoseconds > earlier.nanoseconds ? nanoseconds - earlier.nanoseconds : 0
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds; nothing negative, and what does not fit is the largest there is.
+    package var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        let (product, overflowed) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, overflowedAgain) = product.addingReportingOverflow(
+            UInt64(attoseconds) / 1_000_000_000)
+        return overflowed || overflowedAgain ? .max : sum
+    }
+}
+
+/// The time of day, for people: logs, `Date`. It may jump; no decision depends on it.
+package struct WallClock: Equatable, Sendable {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    package let milliseconds: UInt64
+
+    package init(milliseconds: UInt64) { self.milliseconds = milliseconds }
+
+    package static func now() -> WallClock {
+        WallClock(milliseconds: nanosecondsOn(CLOCK_REALTIME) / 1_000_000)
+    }
+
+    package var seconds: Int { Int(milliseconds / 1000) }
+}
+
+private func nanosecondsOn(_ clock: clockid_t) -> UInt64 {
+    var time = timespec()
+    // Fails only for a clock that does not exist (clock_gettime(2)).
+    _ = unsafe clock_gettime(clock, &time)
+    return UInt64(max(time.tv_sec, 0)) &* 1_000_000_000 &+ UInt64(max(time.tv_nsec, 0))
+}
