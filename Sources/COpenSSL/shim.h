@@ -1,12 +1,52 @@
-// OpenSSL, and its macros as functions, since Swift sees no function-like macro.
+// OpenSSL, and what of it is a macro or takes a variable number of arguments, as functions: Swift
+// sees neither.
 #pragma once
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/opensslv.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+static inline int kanmon_set_min_version(SSL_CTX *context, int version) {
+    return SSL_CTX_set_min_proto_version(context, version);
+}
+static inline long kanmon_set_mode(SSL_CTX *context, long mode) {
+    return SSL_CTX_set_mode(context, mode);
+}
+static inline void kanmon_set_read_ahead(SSL_CTX *context) {
+    SSL_CTX_set_read_ahead(context, 1);
+}
+static inline long kanmon_disable_session_cache(SSL_CTX *context) {
+    return SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+}
+static inline int kanmon_set_groups(SSL_CTX *context, const char *groups) {
+    return (int)SSL_CTX_set1_groups_list(context, groups);
+}
+static inline int kanmon_add_chain_certificate(SSL_CTX *context, X509 *certificate) {
+    return (int)SSL_CTX_add0_chain_cert(context, certificate);
+}
+static inline int kanmon_set_host_name(SSL *connection, const char *name) {
+    return (int)SSL_set_tlsext_host_name(connection, name);
+}
+static inline int kanmon_context_index(CRYPTO_EX_free *release) {
+    return CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, NULL, NULL, NULL, release);
+}
+static inline EVP_PKEY *kanmon_generate_p256(void) {
+    return EVP_EC_gen("P-256");
+}
+static inline long kanmon_memory_bytes(BIO *bio, char **bytes) {
+    return BIO_get_mem_data(bio, bytes);
+}
+static inline const char *kanmon_version_built_against(void) {
+    return OPENSSL_VERSION_TEXT;
+}
+
+static const uint64_t kanmon_no_renegotiation = SSL_OP_NO_RENEGOTIATION;
+static const uint64_t kanmon_no_compression = SSL_OP_NO_COMPRESSION;
+static const uint64_t kanmon_server_preference = SSL_OP_CIPHER_SERVER_PREFERENCE;
+static const uint64_t kanmon_prioritize_chacha = SSL_OP_PRIORITIZE_CHACHA;
