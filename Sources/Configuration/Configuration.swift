@@ -199,7 +199,7 @@ extension Section {
             guard let rival else { continue }
             complaints.add(
                 "\(key): \"\(address.value)\" takes what \"\(rival.value)\" in line \(rival.line) "
-                    + "already has; remove one of lines \(rival.line) and \(address.line)",
+                    + "already has; remove one of the two",
                 at: address.position)
         }
         guard addresses.isEmpty else { return addresses }

@@ -160,7 +160,8 @@ private struct SyntaxAdvice {
             "a \":\" is missing behind this key; a key and its colon stand in one line"),
         SyntaxAdvice(
             "mapping values are not allowed",
-            "a \":\" cannot stand here; check the indentation, or put text that holds it in quotes"),
+            "a \":\" cannot stand here; put text that holds \": \" in quotes, and check the indentation and "
+                + "the line above"),
         SyntaxAdvice("mapping keys are not allowed", "a key cannot stand here"),
         SyntaxAdvice(
             "block sequence entries",
@@ -177,9 +178,12 @@ private struct SyntaxAdvice {
             "expected '-'", "a list entry (\"- \") is missing; all entries begin in one column"),
         SyntaxAdvice(
             "did not find expected key",
-            "a key is missing; all keys of one section begin in one column, and text that begins with "
-                + "[ or { or a quote ends with it"),
-        SyntaxAdvice("expected node content", "a value is missing"),
+            "only a key can stand here; the keys of a section begin in one column, and nothing "
+                + "follows a closing quote, \"]\" or \"}\""),
+        SyntaxAdvice(
+            "expected node content",
+            "a value is missing; text that holds \"[\", \"]\" or \",\" or begins with \":\" needs quotes"
+        ),
         SyntaxAdvice("document start", "nothing can follow here; check the indentation"),
         SyntaxAdvice("unexpected ':'", "a \":\" cannot stand here; put the text in quotes"),
     ]

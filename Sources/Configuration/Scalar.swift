@@ -44,7 +44,7 @@ extension Quantity<Int> {
                 scalar.isPlain || unit != nil
             else {
                 throw ScalarFault(
-                    "is not a size (examples: 64KiB, 4MiB, 1GiB, or 512 bytes as 512)")
+                    "is not a size (examples: 64KiB, 4MiB, 1GiB, 512)")
             }
             return try product(decimal(digits), unit?.size ?? 1)
         },

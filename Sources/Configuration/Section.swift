@@ -15,21 +15,26 @@ final class Section {
 
     /// The file's top level.
     convenience init(root: Node, complaints: Complaints) {
-        self.init("", root, complaints: complaints, position: root.position)
+        self.init("", root, complaints: complaints, position: root.position, isReadable: true)
     }
 
-    private init(_ path: String, _ node: Node?, complaints: Complaints, position: Position) {
+    private init(
+        _ path: String, _ node: Node?, complaints: Complaints, position: Position, isReadable: Bool
+    ) {
         (self.path, self.complaints, self.position) = (path, complaints, position)
-        switch node?.content {
-        case .mapping(let written):
-            (entries, isReadable) = (Section.index(written, complaints), true)
-        case .scalar, .sequence:
-            let name = path.isEmpty ? "the file" : path
-            complaints.add("\(name) has to be a section of keys (\"key: value\")", at: position)
-            (entries, isReadable) = ([:], false)
-        case .refused: (entries, isReadable) = ([:], false)
-        case nil: (entries, isReadable) = ([:], true)
+        guard let node else {
+            (entries, self.isReadable) = ([:], isReadable)
+            return
         }
+        guard case .mapping(let written) = node.content else {
+            (entries, self.isReadable) = ([:], false)
+            if case .refused = node.content { return }
+            let name = path.isEmpty ? "the file" : path
+            complaints.add(
+                "\(name) has to be a section of keys (\"key: value\")", at: node.position)
+            return
+        }
+        (entries, self.isReadable) = (Section.index(written, complaints), isReadable)
     }
 
     private static func index(_ written: [Entry], _ complaints: Complaints) -> [String: Entry] {
@@ -51,10 +56,9 @@ final class Section {
         let path = self.path(of: key)
         if let section = subsections.first(where: { $0.path == path }) { return section }
         let node = node(key)
-        let isBroken = faulty.contains(key)
         let section = Section(
-            path, isBroken ? Node(content: .refused, position: position) : node,
-            complaints: complaints, position: entries[key]?.position ?? position)
+            path, node, complaints: complaints, position: entries[key]?.position ?? position,
+            isReadable: isReadable && !faulty.contains(key))
         subsections.append(section)
         return section
     }
@@ -124,15 +128,16 @@ final class Section {
         listOf key: String, _ meaning: (Scalar) throws(ScalarFault) -> Value
     ) -> [Located<Value>] {
         guard let node = node(key) else { return [] }
-        guard case .sequence(let items) = node.content else {
-            let value = read(key) { scalar throws(ScalarFault) in
-                Located(try meaning(scalar), at: scalar.position)
+        switch node.content {
+        case .scalar: return read(node, named: path(of: key), meaning).map { [$0] } ?? []
+        case .sequence(let items):
+            if items.isEmpty { fault(key, node, "is an empty list") }
+            return items.enumerated().compactMap { index, item in
+                read(item, named: "\(path(of: key))[\(index)]", meaning)
             }
-            return value.map { [$0] } ?? []
-        }
-        if items.isEmpty { fault(key, node, "is an empty list") }
-        return items.enumerated().compactMap { index, item in
-            read(item, named: "\(path(of: key))[\(index)]", meaning)
+        case .mapping, .refused:
+            fault(key, node, "has to be one value or a list of them")
+            return []
         }
     }
 
@@ -203,8 +208,13 @@ extension Section {
     func reportUnknownKeys() { reportUnknownKeys(among: knownKeys) }
 
     private func reportUnknownKeys(among all: [KnownKey]) {
-        for entry in entries.values where !known.contains(entry.key) {
-            let hint = KnownKey.hint(for: entry.key, in: path, among: all)
+        let unknown = entries.values.filter { !known.contains($0.key) }
+            .sorted { $0.position < $1.position }
+        for (index, entry) in unknown.enumerated() {
+            // A hint costs work, and no more than so many are ever shown.
+            let hint =
+                index < Complaints.shownMax
+                ? KnownKey.hint(for: entry.key, in: path, among: all) : "remove it"
             let place = path.isEmpty ? "" : " in \"\(path)\""
             complaints.add("unknown key \(quoted(entry.key))\(place); \(hint)", at: entry.position)
         }
