@@ -217,13 +217,13 @@ extension Section {
         guard let ((url, hasPort), position) = read else { return nil }
         if !hasPort {
             complaints.add(
-                "\(path(of: key)) names no port, so it is port 80; a Pushgateway has 9091 unless told "
-                    + "otherwise, and :80 says that 80 is meant", at: position, .warning)
+                "\(path(of: key)) names no port, so it is port 80; a Pushgateway has 9091 unless "
+                    + "told otherwise, and :80 says that 80 is meant", at: position, .warning)
         }
         if "\(url.prefix)/".contains("/metrics/") {
             complaints.add(
-                "\(path(of: key)) holds \"/metrics\", which the gate adds itself; leave it out unless "
-                    + "the Pushgateway runs under such a prefix", at: position, .warning)
+                "\(path(of: key)) holds \"/metrics\", which the gate adds itself; leave it out "
+                    + "unless the Pushgateway runs under such a prefix", at: position, .warning)
         }
         return Located(url, at: position)
     }

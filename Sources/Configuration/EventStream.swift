@@ -160,8 +160,8 @@ private struct SyntaxAdvice {
             "a \":\" is missing behind this key; a key and its colon stand in one line"),
         SyntaxAdvice(
             "mapping values are not allowed",
-            "a \":\" cannot stand here; put text that holds \": \" in quotes, and check the indentation and "
-                + "the line above"),
+            "a \":\" cannot stand here; put text that holds \": \" in quotes, and check the "
+                + "indentation and the line above"),
         SyntaxAdvice("mapping keys are not allowed", "a key cannot stand here"),
         SyntaxAdvice(
             "block sequence entries",
@@ -182,7 +182,8 @@ private struct SyntaxAdvice {
                 + "follows a closing quote, \"]\" or \"}\""),
         SyntaxAdvice(
             "expected node content",
-            "a value is missing; text that holds \"[\", \"]\" or \",\" or begins with \":\" needs quotes"
+            "a value is missing; text that holds \"[\", \"]\" or \",\" or begins with \":\" needs "
+                + "quotes"
         ),
         SyntaxAdvice("document start", "nothing can follow here; check the indentation"),
         SyntaxAdvice("unexpected ':'", "a \":\" cannot stand here; put the text in quotes"),

@@ -142,7 +142,7 @@ extension Limits {
         Row(
             "failed_logins_per_minute_max.address", \.failedLoginsPerMinuteMax.address, .count, 60,
             1...million,
-            "Failed logins of one address, whoever it says it is, before all of its are slowed down."
+            "Failed logins of one address, whoever it claims to be, before all of them slow down."
         ),
         Row(
             "buffered_bytes_max", \.bufferedBytesMax, .bytes, 64 * MiB, 64 * KiB...64 * GiB,

@@ -69,7 +69,7 @@ extension UpstreamURL {
         }
     }
 
-    /// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`. The port is nil without a colon.
+    /// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`; without a colon no port.
     private static func split(
         _ authority: Substring
     ) throws(ScalarFault) -> (host: Substring, port: Substring?) {

@@ -109,7 +109,8 @@ import Testing
     @Test func `a value under an unknown key is not repeated`() {
         let (_, problems) = read(
             file(
-                "password: hunter2\nsecrets: [hunter2]\nlog: {token: hunter2}\nworkers: {a: hunter2}"
+                "password: hunter2\nsecrets: [hunter2]\nlog: {token: hunter2}\n"
+                    + "workers: {a: hunter2}"
             ))
         #expect(problems.count == 4)
         #expect(problems.allSatisfy { !$0.description.contains("hunter2") })
