@@ -1,0 +1,126 @@
+extension Validator {
+    /// Reads a line whose '#' has been passed. Only HELP and TYPE mean anything, in capitals.
+    mutating func readComment(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) {
+        body.skipBlanks(&offset)
+        let word = offset
+        while !body[offset].endsToken { offset &+= 1 }
+        let isHelp = body.isEqual(word..<offset, to: "HELP")
+        if isHelp || body.isEqual(word..<offset, to: "TYPE") {
+            body.skipBlanks(&offset)
+            try readMetadata(body, &offset, isHelp: isHelp)
+        }
+        offset = body.lineFeed(from: offset) &+ 1
+    }
+
+    /// Reads the name behind HELP or TYPE, and what is said of it. Stops at the line feed. A line that
+    /// ends early means nothing, except that a name with a blank behind it makes a family known.
+    private mutating func readMetadata(
+        _ body: Span<UInt8>, _ offset: inout Int, isHelp: Bool
+    ) throws(Flaw) {
+        let start = offset
+        let name = try body.readName(&offset, .metric)
+        if body[offset] == 0x0A { return }
+        guard body[offset].isBlank else { throw Flaw(.commentNameInvalid, found: offset) }
+        try checkName(name, .metric, from: start, to: offset, in: body)
+        let family = try family(of: name, from: start, to: offset, in: body).family
+        current.family = family
+        body.skipBlanks(&offset)
+        if body[offset] == 0x0A { return }
+
+        if isHelp {
+            guard families[family].help == nil else {
+                throw Flaw(
+                    .helpRepeated, at: start, readTo: offset, showing: families[family].name.range)
+            }
+            families[family].help = try readHelp(body, &offset)
+        } else {
+            guard families[family].type == nil else {
+                throw Flaw(
+                    .typeRepeated, at: start, readTo: offset, showing: families[family].name.range)
+            }
+            families[family].type = try readType(body, &offset)
+        }
+    }
+
+    /// Any bytes up to the line feed, where a backslash must escape.
+    private func readHelp(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> Range<Int> {
+        let start = offset
+        while true {
+            while offset &+ 8 <= body.count {
+                let word = body.word(at: offset)
+                let stops = word.bytes(equalTo: 0x0A) | word.bytes(equalTo: 0x5C)
+                if stops != 0 {
+                    offset &+= stops.firstByte
+                    break
+                }
+                offset &+= 8
+            }
+            switch body[offset] {
+            case 0x0A: return start..<offset
+            case 0x5C: try body.skipEscape(&offset)
+            default: offset &+= 1
+            }
+        }
+    }
+
+    private func readType(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> FamilyType {
+        let start = offset
+        offset = body.lineFeed(from: start)
+        guard let type = FamilyType(body, in: start..<offset) else {
+            throw Flaw(.typeUnknown, at: start, readTo: offset, showing: start..<offset)
+        }
+        return type
+    }
+}
+
+extension FamilyType {
+    /// The type that a TYPE line declares with this text: in any case, and as the Pushgateway's parser
+    /// has it, after every backslash was taken out.
+    fileprivate init?(_ body: Span<UInt8>, in range: Range<Int>) {
+        if body.isEqual(range, to: "gauge") {
+            self = .gauge
+        } else if body.isEqual(range, to: "counter") {
+            self = .counter
+        } else {
+            self.init(foldingCaseOf: body, in: range)
+        }
+    }
+
+    private init?(foldingCaseOf body: Span<UInt8>, in range: Range<Int>) {
+        var word: [UInt8] = []
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let byte = body[offset]
+            offset &+= 1
+            if byte == 0x5C { continue }
+            guard word.count < 16 else { return nil }
+            let next = offset < range.upperBound ? body[offset] : 0
+            switch (byte, next) {
+            // Unicode gives two letters beyond ASCII an upper case within it: U+0131 and U+017F.
+            case (0xC4, 0xB1), (0xC5, 0xBF):
+                word.append(byte == 0xC4 ? 0x69 : 0x73)
+                offset &+= 1
+            case (0x41...0x5A, _): word.append(byte | 0x20)
+            default: word.append(byte)
+            }
+        }
+        let whole = 0..<word.count
+        if word.span.isEqual(whole, to: "counter") {
+            self = .counter
+        } else if word.span.isEqual(whole, to: "gauge") {
+            self = .gauge
+        } else if word.span.isEqual(whole, to: "summary") {
+            self = .summary
+        } else if word.span.isEqual(whole, to: "untyped") {
+            self = .untyped
+        } else if word.span.isEqual(whole, to: "histogram") {
+            self = .histogram
+        } else if word.span.isEqual(whole, to: "gauge_histogram")
+            || word.span.isEqual(whole, to: "gaugehistogram")
+        {
+            self = .gaugeHistogram
+        } else {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,100 @@
+/// One thing that is wrong with a body, told to the person who sent it.
+public struct Complaint: Sendable, Equatable {
+    /// The line, from 1.
+    public let line: Int
+    /// The byte within the line, from 1. One past the last byte when the end itself is the trouble.
+    public let column: Int
+    public let reason: Reason
+    /// What stands there, made printable: at most 60 bytes of the body, then an ellipsis.
+    public let evidence: String
+    /// What probably happened, where there is a likely cause.
+    public let cause: Cause?
+
+    /// One sentence without a full stop, without line and column.
+    public var message: String { reason.message(about: evidence) }
+    /// What to do about it.
+    public var hint: String? { cause?.hint }
+}
+
+extension Complaint {
+    /// What is wrong. The first group is what the Pushgateway's parser refuses; the second what the
+    /// Pushgateway refuses afterwards, or what harms it; the third are our own limits.
+    public enum Reason: Sendable, Equatable {
+        case metricNameExpected, metricNameInvalid, metricNameMissing
+        case metricNameRepeated, metricNameEndExpected, metricNameMisplaced
+        case commentNameInvalid, helpRepeated, typeRepeated, typeUnknown
+        case labelNameExpected, labelNameInvalid, labelNameReserved, labelNameRepeated
+        case equalsExpected, quoteExpected, escapeInvalid, lineFeedInQuotes
+        case labelValueInvalid, boundInvalid, quantileInvalid, labelEndExpected
+        case valueInvalid, countNegative, bucketNegative
+        case timestampInvalid, timestampTrailed, endUnexpected
+
+        case timestampGiven, labelNamePrivate, pushTimeGiven, suffixTaken
+        case seriesRepeated(line: Int)
+        case typeContradicted(given: FamilyType, own: FamilyType)
+        case helpContradicted
+
+        case tooManySeries(max: Int), tooManyFamilies(max: Int), tooManyLabels(max: Int)
+        case labelValueTooLong(max: Int), lineTooLong(max: Int), bodyTooLong(max: Int)
+    }
+}
+
+extension Complaint.Reason {
+    /// The wording follows the Pushgateway's where that is clear, since people search for it.
+    fileprivate func message(about evidence: String) -> String {
+        switch self {
+        case .metricNameExpected:
+            "invalid metric name: it starts with a letter, '_' or ':', found \(evidence)"
+        case .metricNameInvalid: "invalid metric name \(evidence)"
+        case .metricNameMissing: "invalid metric name: this line has none"
+        case .metricNameRepeated: "multiple metric names in one line: \(evidence) is the second"
+        case .metricNameEndExpected: "unexpected end of metric name, found \(evidence)"
+        case .metricNameMisplaced:
+            "the name of summary or histogram \(evidence) must stand before the braces"
+        case .commentNameInvalid:
+            "invalid metric name in comment, found \(evidence) after HELP or TYPE"
+        case .helpRepeated: "second HELP line for metric name \(evidence)"
+        case .typeRepeated:
+            "second TYPE line for metric name \(evidence), or TYPE reported after samples"
+        case .typeUnknown: "unknown metric type \(evidence)"
+        case .labelNameExpected:
+            "invalid label name: it starts with a letter or '_', found \(evidence)"
+        case .labelNameInvalid: "invalid label name \(evidence)"
+        case .labelNameReserved: "label name \(evidence) is reserved"
+        case .labelNameRepeated: "duplicate label name \(evidence)"
+        case .equalsExpected: "expected '=' after label name, found \(evidence)"
+        case .quoteExpected: "expected '\"' at start of label value, found \(evidence)"
+        case .escapeInvalid:
+            "invalid escape sequence \(evidence): only \\\\, \\\" and \\n are known"
+        case .lineFeedInQuotes: "unescaped new-line: the quotes around \(evidence) do not close"
+        case .labelValueInvalid: "invalid label value: \(evidence) is not UTF-8"
+        case .boundInvalid: "expected float as value for 'le' label, got \(evidence)"
+        case .quantileInvalid: "expected float as value for 'quantile' label, got \(evidence)"
+        case .labelEndExpected:
+            "unexpected end of label value: expected ',' or '}', found \(evidence)"
+        case .valueInvalid: "expected float as value, got \(evidence)"
+        case .countNegative: "negative count for histogram \(evidence)"
+        case .bucketNegative: "negative bucket population for histogram \(evidence)"
+        case .timestampInvalid: "expected integer as timestamp, got \(evidence)"
+        case .timestampTrailed: "spurious string after timestamp: \(evidence)"
+        case .endUnexpected: "unexpected end of input: the last line has no line feed"
+
+        case .timestampGiven: "pushed metrics must not have timestamps, found \(evidence)"
+        case .labelNamePrivate: "label name \(evidence) starts with '__'"
+        case .pushTimeGiven: "metric \(evidence) is the Pushgateway's own"
+        case .suffixTaken: "metric \(evidence) collides with a summary or histogram"
+        case .seriesRepeated(let line):
+            "metric \(evidence) was given in line \(line) with the same label values"
+        case .typeContradicted(let given, let own):
+            "metric \(evidence) has type \(given.word) but should have \(own.word)"
+        case .helpContradicted: "metric \(evidence) has another HELP than the Pushgateway's own"
+
+        case .tooManySeries(let max): "more than \(max) samples in one push"
+        case .tooManyFamilies(let max): "more than \(max) metric names in one push"
+        case .tooManyLabels(let max): "more than \(max) labels in one sample"
+        case .labelValueTooLong(let max): "label value longer than \(max) bytes: \(evidence)"
+        case .lineTooLong(let max): "line longer than \(max) bytes"
+        case .bodyTooLong(let max): "body longer than \(max) bytes"
+        }
+    }
+}

@@ -1,0 +1,68 @@
+extension Span<UInt8> {
+    /// What a complaint shows of the body: in quotes, at most `excerptBytesMax` bytes of it, with
+    /// everything escaped that could hide or move in a terminal, a log or a page.
+    func excerpt(_ flaw: Flaw) -> String {
+        let range = flaw.evidence.clamped(to: 0..<count)
+        switch flaw.reason {
+        case .metricNameExpected, .labelNameExpected, .equalsExpected, .quoteExpected,
+            .labelEndExpected, .metricNameEndExpected, .commentNameInvalid:
+            return character(at: range.lowerBound)
+        case .labelValueInvalid: return "'" + escaped(range) + "'"
+        case .escapeInvalid:
+            let end = Swift.max(range.lowerBound &+ 1, characterEnd(at: range.upperBound &- 1))
+            return "'" + escaped(range.lowerBound..<end) + "'"
+        default: return "\"" + escaped(range) + "\""
+        }
+    }
+
+    private static var excerptBytesMax: Int { 60 }
+
+    /// The one character that was found where another one should be.
+    private func character(at offset: Int) -> String {
+        guard offset < count, self[offset] != 0x0A else { return "the end of the line" }
+        return "'" + escaped(offset..<characterEnd(at: offset)) + "'"
+    }
+
+    private func characterEnd(at offset: Int) -> Int {
+        guard offset < count else { return count }
+        return offset &+ Swift.max(1, characterLength(at: offset, upTo: count))
+    }
+
+    private func escaped(_ range: Range<Int>) -> String {
+        var text = ""
+        var offset = range.lowerBound
+        let end = Swift.min(range.upperBound, offset &+ Span.excerptBytesMax)
+        while offset < end {
+            let length = characterLength(at: offset, upTo: range.upperBound)
+            guard offset &+ length <= end else { break }
+            text += length == 0 ? self[offset].escape : printable(offset..<offset &+ length)
+            offset &+= Swift.max(1, length)
+        }
+        return end < range.upperBound ? text + "…" : text
+    }
+
+    /// One well-formed character, or its escape.
+    private func printable(_ range: Range<Int>) -> String {
+        switch self[range.lowerBound] {
+        case 0x09: return "\\t"
+        case 0x0A: return "\\n"
+        case 0x0D: return "\\r"
+        default: break
+        }
+        var bytes: [UInt8] = []
+        for offset in range { bytes.append(self[offset]) }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let scalar = text.unicodeScalars.first else { return "" }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
+            .paragraphSeparator:
+            return bytes.map(\.escape).joined()
+        case .spaceSeparator where scalar != " ": return bytes.map(\.escape).joined()
+        default: return text
+        }
+    }
+}
+
+extension UInt8 {
+    fileprivate var escape: String { "\\x" + (self < 16 ? "0" : "") + String(self, radix: 16) }
+}

@@ -1,0 +1,189 @@
+extension Validator {
+    /// Reads the labels behind an opening brace, and moves behind the closing one. `nameAt` is where,
+    /// in a line like `{"name",label="value"}`, the metric name stands that is known already.
+    @inline(__always)
+    mutating func readLabels(
+        _ body: Span<UInt8>, _ offset: inout Int, of subject: inout Subject, nameAt: Int? = nil
+    ) throws(Flaw) {
+        let type = families[subject.family].type ?? .untyped
+        while true {
+            body.skipBlanks(&offset)
+            if body[offset] == 0x7D { break }
+            let start = offset
+            let name = try body.readName(&offset, .label)
+            guard !name.isEmpty else { throw Flaw(.labelNameExpected, found: start) }
+            let end = offset
+            body.skipBlanks(&offset)
+            if body[offset] == 0x3D {
+                try readLabel(body, &offset, name, start..<end, of: &subject, type)
+                body.skipBlanks(&offset)
+            } else {
+                try checkNameEnd(body, offset, start..<end, nameAt: nameAt)
+            }
+            guard body[offset] == 0x2C else { break }
+            offset &+= 1
+        }
+        guard body[offset] == 0x7D else { throw Flaw(.labelEndExpected, found: offset) }
+        offset &+= 1
+    }
+
+    /// Reads from the equals sign behind a label name to the quote behind the value.
+    @inline(__always)
+    private mutating func readLabel(
+        _ body: Span<UInt8>, _ offset: inout Int, _ name: Name, _ range: Range<Int>,
+        of subject: inout Subject, _ type: FamilyType
+    ) throws(Flaw) {
+        let equals = offset
+        let isBound = type.isDistribution && isBound(name, of: type, in: body)
+        let nameHash = try admit(name, range, equals, isBound: isBound, in: body)
+        offset &+= 1
+        body.skipBlanks(&offset)
+        guard body[offset] == 0x22 else { throw Flaw(.quoteExpected, found: offset) }
+        offset &+= 1
+        let value = try body.readLabelValue(&offset, hash)
+        if value.range.count > rules.labelValueBytesMax {
+            let reason = Complaint.Reason.labelValueTooLong(max: rules.labelValueBytesMax)
+            let flaw = Flaw(
+                reason, at: value.range.lowerBound, readTo: equals, showing: value.range)
+            misgiving = misgiving ?? flaw
+        }
+        guard isBound else {
+            return labels.add(hash.pair(nameHash, value.hash), isEmpty: value.range.isEmpty)
+        }
+        guard let bound = Float(body, in: value.range) else {
+            throw Flaw(
+                type == .summary ? .quantileInvalid : .boundInvalid, at: value.range.lowerBound,
+                readTo: offset &- 1, showing: value.range)
+        }
+        subject.bound = bound
+    }
+
+    /// Whether a label is not one, but says which quantile or bucket the line is about. Such a label
+    /// may even come twice; the last one stands.
+    @inline(__always)
+    func isBound(_ name: Name, of type: FamilyType, in body: Span<UInt8>) -> Bool {
+        switch type {
+        case .summary: name.isEqual(to: "quantile", in: body)
+        case .histogram, .gaugeHistogram: name.isEqual(to: "le", in: body)
+        case .counter, .gauge, .untyped: false
+        }
+    }
+
+    /// Takes the name of a label into the set, and gives its hash.
+    @inline(__always)
+    private mutating func admit(
+        _ name: Name, _ range: Range<Int>, _ equals: Int, isBound: Bool, in body: Span<UInt8>
+    ) throws(Flaw) -> UInt64 {
+        if body[range.lowerBound] != 0x61, name.hasPrefix("__", in: body) {
+            if name.isEqual(to: "__name__", in: body) {
+                throw Flaw(
+                    .labelNameReserved, at: range.lowerBound, readTo: equals, showing: range)
+            }
+            doubt(.labelNamePrivate, at: range.lowerBound, showing: range)
+        }
+        try checkName(name, .label, from: range.lowerBound, to: equals, in: body)
+        let nameHash = name.hash(body, with: hash)
+        if isBound { return nameHash }
+        guard labels.count < rules.sampleLabelsMax else {
+            throw Flaw(
+                .tooManyLabels(max: rules.sampleLabelsMax), at: range.lowerBound, readTo: equals,
+                showing: range)
+        }
+        guard labels.insert(name, nameHash, in: body) else {
+            throw Flaw(.labelNameRepeated, at: range.lowerBound, readTo: equals, showing: range)
+        }
+        return nameHash
+    }
+
+    /// What stands in braces without a value must be the metric's name.
+    private func checkNameEnd(
+        _ body: Span<UInt8>, _ offset: Int, _ name: Range<Int>, nameAt: Int?
+    ) throws(Flaw) {
+        guard let nameAt else { throw Flaw(.equalsExpected, found: offset) }
+        guard body[offset] == 0x2C || body[offset] == 0x7D else {
+            throw Flaw(.metricNameEndExpected, found: offset)
+        }
+        guard name.lowerBound == nameAt else {
+            throw Flaw(
+                .metricNameRepeated, at: name.lowerBound, readTo: offset, showing: name)
+        }
+    }
+
+    /// Reads a line like `{"name",label="value"}` up to the closing brace. The name may be anywhere, so
+    /// it is looked for first: what the labels mean depends on it.
+    mutating func readNameInBraces(
+        _ body: Span<UInt8>, _ offset: inout Int
+    ) throws(Flaw) -> Subject {
+        let brace = offset
+        offset &+= 1
+        let (name, range) = try findName(body, from: offset)
+        let memory = current
+        if let family = memory.family, families[family].type?.isDistribution == true {
+            current.hasLabels = true
+        }
+        let known = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)
+        current.family = known.family
+        if families[known.family].type == nil { families[known.family].type = .untyped }
+        var subject = Subject(known, name: range)
+        try readLabels(body, &offset, of: &subject, nameAt: range.lowerBound)
+        let isFirst = body.isBlank(from: brace &+ 1, to: range.lowerBound)
+        try checkPlace(of: subject, isFirst: isFirst, memory, readTo: offset &- 1)
+        return subject
+    }
+
+    /// The parser starts a line in braces with what it remembers of the line before. When that was of
+    /// another family, it crashes on the labels of a summary or histogram, or puts the line into a
+    /// metric of that other family, or takes `le` and `quantile` for ordinary labels.
+    private func checkPlace(
+        of subject: Subject, isFirst: Bool, _ memory: ParserMemory, readTo: Int
+    ) throws(Flaw) {
+        guard families[subject.family].type?.isDistribution == true,
+            memory.family != subject.family
+        else { return }
+        let isRightlyPlaced = isFirst && !current.hasLabels
+        let isHarmless = labels.count == 0 && (isRightlyPlaced || !rules.demandsPushable)
+        guard !isHarmless else { return }
+        throw Flaw(
+            .metricNameMisplaced, at: subject.name.lowerBound, readTo: readTo,
+            showing: subject.name)
+    }
+
+    /// Goes through the elements between braces as far as the one without '='.
+    private func findName(
+        _ body: Span<UInt8>, from start: Int
+    ) throws(Flaw) -> (name: Name, range: Range<Int>) {
+        var offset = start
+        while true {
+            body.skipBlanks(&offset)
+            if body[offset] == 0x7D { break }
+            let start = offset
+            let name = try body.readName(&offset, .label)
+            guard !name.isEmpty else { throw Flaw(.labelNameExpected, found: start) }
+            let range = start..<offset
+            body.skipBlanks(&offset)
+            if body[offset] != 0x3D {
+                try checkNameEnd(body, offset, range, nameAt: start)
+                try checkName(name, .metric, from: start, to: offset, in: body)
+                return (name, range)
+            }
+            offset &+= 1
+            body.skipBlanks(&offset)
+            guard body[offset] == 0x22 else { throw Flaw(.quoteExpected, found: offset) }
+            offset &+= 1
+            _ = try body.readLabelValue(&offset, hash)
+            body.skipBlanks(&offset)
+            guard body[offset] == 0x2C else { break }
+            offset &+= 1
+        }
+        guard body[offset] == 0x7D else { throw Flaw(.labelEndExpected, found: offset) }
+        let brace = start &- 1
+        throw Flaw(.metricNameMissing, at: brace, readTo: offset, showing: brace..<start)
+    }
+}
+
+extension Span<UInt8> {
+    fileprivate func isBlank(from start: Int, to end: Int) -> Bool {
+        for offset in start..<end where !self[offset].isBlank { return false }
+        return true
+    }
+}

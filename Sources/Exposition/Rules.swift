@@ -1,0 +1,59 @@
+/// What a body must satisfy beyond the grammar, and how much of it there may be.
+public struct Rules: Sendable {
+    /// Complaints kept with their text. Later ones are only counted.
+    public var complaintsMax = 20
+    /// Samples in one body, and families named in it. At most 16,777,214, whatever is set.
+    public var seriesMax = 50_000
+    /// Labels of one sample.
+    public var sampleLabelsMax = 64
+    /// Bytes of one label value, as written.
+    public var labelValueBytesMax = 2048
+    /// Bytes of one line, without its line feed.
+    public var lineBytesMax = 65_536
+    /// Whether a quoted name may be any UTF-8, as with `--push.enable-utf8-names`. Otherwise quotes
+    /// are read, but what they hold must be a name of the old kind.
+    public var allowsUTF8Names = false
+    /// Whether to refuse what parses but what a Pushgateway then refuses, loses or is harmed by:
+    /// timestamps, duplicate series, private labels, families that clash with others or its own.
+    public var demandsPushable = true
+    /// The families that the Pushgateway exports about itself.
+    public var ownFamilies = OwnFamily.ofPushgateway
+
+    public init() {}
+}
+
+/// The type of a family, as a TYPE line declares it.
+public enum FamilyType: UInt8, Sendable, Equatable {
+    case counter, gauge, summary, untyped, histogram, gaugeHistogram
+
+    /// Whether lines of several names and bounds make up one metric of the family.
+    var isDistribution: Bool { self == .summary || isHistogram }
+    var isHistogram: Bool { self == .histogram || self == .gaugeHistogram }
+
+    /// The word for a person, and for a TYPE line.
+    public var word: String {
+        switch self {
+        case .counter: "counter"
+        case .gauge: "gauge"
+        case .summary: "summary"
+        case .untyped: "untyped"
+        case .histogram: "histogram"
+        case .gaugeHistogram: "gaugehistogram"
+        }
+    }
+}
+
+/// A family that the Pushgateway itself exports. A push may add to it, with the same type only.
+public struct OwnFamily: Sendable {
+    public var name: String
+    public var type: FamilyType
+    /// The HELP text a push must repeat to the byte. Nil where the Pushgateway puts its own in place
+    /// of the pushed one, which it does for families it has collected when it starts.
+    public var help: String?
+
+    public init(_ name: String, _ type: FamilyType, help: String? = nil) {
+        self.name = name
+        self.type = type
+        self.help = help
+    }
+}

@@ -1,0 +1,147 @@
+/// What a sample line speaks of.
+struct Subject {
+    let family: Int
+    let part: Part
+    /// The name as it stands in the line.
+    let name: Range<Int>
+    /// The upper bound of a bucket, once a label gave it.
+    var bound: Float?
+
+    init(_ known: (family: Int, part: Part), name: Range<Int>) {
+        family = known.family
+        part = known.part
+        self.name = name
+    }
+}
+
+extension Validator {
+    /// Reads a line that starts with neither '#' nor a line feed, and moves behind its line feed.
+    @inline(__always)
+    mutating func readSample(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> Sample {
+        let start = offset
+        misgiving = nil
+        labels.removeAll()
+        var subject: Subject
+        if body[offset] == 0x7B {
+            subject = try readNameInBraces(body, &offset)
+        } else {
+            subject = try readNameBeforeBraces(body, &offset)
+            body.skipBlanks(&offset)
+            if body[offset] == 0x7B {
+                offset &+= 1
+                try readLabels(body, &offset, of: &subject)
+            }
+        }
+        body.skipBlanks(&offset)
+        let valueStart = offset
+        let value = try body.readValue(&offset)
+        if value == .negative {
+            try checkCount(of: subject, value: valueStart..<offset)
+        }
+        if body[offset] != 0x0A { try readTimestamp(body, &offset) }
+        let end = offset
+        offset &+= 1
+        if var misgiving {
+            misgiving.readTo = end
+            throw misgiving
+        }
+        return Sample(family: subject.family, start: start, end: end, name: subject.name)
+    }
+
+    /// Reads `name`, which most often is that of the sample before.
+    @inline(__always)
+    private mutating func readNameBeforeBraces(
+        _ body: Span<UInt8>, _ offset: inout Int
+    ) throws(Flaw) -> Subject {
+        let start = offset
+        let end = start &+ lastName.count
+        if end > start && end < body.count
+            && body.isEqual(start, lastName.range.lowerBound, count: end &- start)
+            && !NameKind.metric.contains(body[end]) && body[end] != 0x22
+        {
+            offset = end
+        } else {
+            let name = try body.readName(&offset, .metric)
+            guard !name.isEmpty else { throw Flaw(.metricNameExpected, found: start) }
+            try checkName(name, .metric, from: start, to: offset, in: body)
+            lastKnown = try family(of: name, from: start, to: offset, in: body)
+            lastName = name.isQuoted ? Name(0..<0) : name
+        }
+        current.family = lastKnown.family
+        decideType(of: lastKnown.family)
+        if families[lastKnown.family].type?.isDistribution == true { current.hasLabels = true }
+        return Subject(lastKnown, name: start..<offset)
+    }
+
+    /// A family whose first sample comes before any TYPE is untyped from then on.
+    @inline(__always)
+    private mutating func decideType(of family: Int) {
+        if families[family].type == nil { families[family].type = .untyped }
+    }
+
+    /// Refuses what was written in quotes and is no name. By grammar the others are.
+    func checkName(
+        _ name: Name, _ kind: NameKind, from start: Int, to end: Int, in body: Span<UInt8>
+    ) throws(Flaw) {
+        guard name.isQuoted, !body.isName(name, kind, allowsUTF8: rules.allowsUTF8Names) else {
+            return
+        }
+        let reason: Complaint.Reason = kind == .metric ? .metricNameInvalid : .labelNameInvalid
+        throw Flaw(reason, at: start, readTo: end, showing: start..<end)
+    }
+
+    /// The family that a line of this name speaks of.
+    mutating func family(
+        of name: Name, from start: Int, to end: Int, in body: Span<UInt8>
+    ) throws(Flaw) -> (family: Int, part: Part) {
+        guard let known = families.named(name, in: body, max: rules.seriesMax) else {
+            throw Flaw(
+                .tooManyFamilies(max: rules.seriesMax), at: start, readTo: end, showing: start..<end
+            )
+        }
+        return (known.family, known.part)
+    }
+
+    /// A negative count or bucket cannot be stored by the Pushgateway, which keeps them unsigned.
+    private func checkCount(of subject: Subject, value: Range<Int>) throws(Flaw) {
+        guard let type = families[subject.family].type, type.isHistogram else { return }
+        let reason: Complaint.Reason
+        switch subject.part {
+        case .count: reason = .countNegative
+        case .sum: return
+        case .whole, .bucket:
+            guard let bound = subject.bound, bound != .nan else { return }
+            reason = .bucketNegative
+        }
+        throw Flaw(
+            reason, at: value.lowerBound, readTo: value.upperBound,
+            showing: families[subject.family].name.range)
+    }
+
+    /// Reads what stands behind the value, up to the line feed. The blank behind a value announces a
+    /// timestamp, so nothing but a timestamp may follow it.
+    private mutating func readTimestamp(
+        _ body: Span<UInt8>, _ offset: inout Int
+    ) throws(Flaw) {
+        body.skipBlanks(&offset)
+        let start = offset
+        while !body[offset].endsToken { offset &+= 1 }
+        let end = offset
+        guard body.isInteger(start..<end) else {
+            throw Flaw(.timestampInvalid, at: start, readTo: end, showing: start..<end)
+        }
+        offset = body.lineFeed(from: end)
+        guard offset == end else {
+            throw Flaw(.timestampTrailed, at: end, readTo: offset, showing: end..<offset)
+        }
+        doubt(.timestampGiven, at: start, showing: start..<end)
+    }
+
+    /// Notes what the Pushgateway refuses only after it has parsed the whole line.
+    func canDoubt() -> Bool { rules.demandsPushable && misgiving == nil }
+
+    mutating func doubt(_ reason: Complaint.Reason, at offset: Int, showing evidence: Range<Int>) {
+        guard canDoubt() else { return }
+        misgiving = Flaw(reason, at: offset, readTo: offset, showing: evidence)
+    }
+}

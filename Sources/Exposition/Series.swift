@@ -1,0 +1,179 @@
+extension Validator {
+    /// Takes in a sample whose line is right: its family may clash, and the series may be there.
+    @inline(__always)
+    mutating func register(
+        _ sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
+    ) throws(Flaw) {
+        guard samples < rules.seriesMax else {
+            if isFull { return }
+            isFull = true
+            throw Flaw(
+                .tooManySeries(max: rules.seriesMax), at: sample.start, readTo: sample.end,
+                showing: sample.name)
+        }
+        samples &+= 1
+        if !families[sample.family].hasSamples {
+            families[sample.family].hasSamples = true
+            familiesWithSamples &+= 1
+            if rules.demandsPushable {
+                try admitFamily(of: sample, in: body, line: line, lineStart: lineStart)
+            }
+        }
+        guard rules.demandsPushable else { return }
+
+        let family = UInt64(truncatingIfNeeded: sample.family)
+        let new = SeriesTable.Series(
+            hash: hash.pair(family, labels.valued), empty: labels.empty,
+            start: UInt32(truncatingIfNeeded: sample.start), line: UInt32(truncatingIfNeeded: line))
+        if let old = series.insert(new) { try checkRepeated(sample, old, in: body) }
+    }
+
+    /// Decides whether a series with a known hash may stand. The lines of a summary or histogram with
+    /// the very same labels are parts of one metric.
+    @inline(__always)
+    private func checkRepeated(
+        _ sample: Sample, _ old: SeriesTable.Series, in body: Span<UInt8>
+    ) throws(Flaw) {
+        let isDistribution = families[sample.family].type?.isDistribution == true
+        if isDistribution && old.empty == labels.empty { return }
+        if hasRoomForComplaints {
+            let isSame = haveSameLabels(Int(old.start), sample.start, of: sample.family, in: body)
+            if !isSame { return }
+        }
+        throw Flaw(
+            .seriesRepeated(line: Int(old.line)), at: sample.start, readTo: sample.end,
+            showing: sample.name)
+    }
+
+    /// Compares the labels of two lines byte by byte. Those without a value do not count.
+    private func haveSameLabels(
+        _ first: Int, _ second: Int, of family: Int, in body: Span<UInt8>
+    ) -> Bool {
+        let type = families[family].type ?? .untyped
+        let firstPairs = pairs(inLineAt: first, type, in: body)
+        let secondPairs = pairs(inLineAt: second, type, in: body)
+        guard firstPairs.count == secondPairs.count else { return false }
+        for pair in firstPairs {
+            let isThere = secondPairs.contains {
+                $0.hash == pair.hash && $0.name.isEqual(to: pair.name, in: body)
+                    && $0.value.count == pair.value.count
+                    && body.isEqual(
+                        $0.value.lowerBound, pair.value.lowerBound, count: pair.value.count)
+            }
+            if !isThere { return false }
+        }
+        return true
+    }
+
+    /// The labels with a value in a line that was read before and was right.
+    private func pairs(
+        inLineAt start: Int, _ type: FamilyType, in body: Span<UInt8>
+    ) -> [(hash: UInt64, name: Name, value: Range<Int>)] {
+        var pairs: [(hash: UInt64, name: Name, value: Range<Int>)] = []
+        var offset = start
+        do throws(Flaw) {
+            _ = try body.readName(&offset, .metric)
+            body.skipBlanks(&offset)
+            guard body[offset] == 0x7B else { return [] }
+            repeat {
+                offset &+= 1
+                body.skipBlanks(&offset)
+                let name = try body.readName(&offset, .label)
+                body.skipBlanks(&offset)
+                guard body[offset] == 0x3D else { continue }
+                offset &+= 1
+                body.skipBlanks(&offset)
+                offset &+= 1
+                let value = try body.readLabelValue(&offset, hash)
+                body.skipBlanks(&offset)
+                if !value.range.isEmpty && !isBound(name, of: type, in: body) {
+                    pairs.append((name.hash(body, with: hash), name, value.range))
+                }
+            } while body[offset] == 0x2C
+        } catch {
+            // Not for a line that was right.
+        }
+        return pairs
+    }
+}
+
+extension Validator {
+    /// Refuses a family, at its first sample, that the Pushgateway will not have beside the others or
+    /// beside its own.
+    private mutating func admitFamily(
+        of sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
+    ) throws(Flaw) {
+        let name = families[sample.family].name
+        let type = families[sample.family].type ?? .untyped
+        func flaw(_ reason: Complaint.Reason) -> Flaw {
+            Flaw(reason, at: sample.start, readTo: sample.end, showing: name.range)
+        }
+        // The gateway's own time stamps: a family of another type under this name would make every
+        // later push to a new group fail.
+        if name.isEqual(to: "push_time_seconds", in: body)
+            || name.isEqual(to: "push_failure_time_seconds", in: body)
+        {
+            throw flaw(.pushTimeGiven)
+        }
+        if let number = ownFamilies.number(of: name, in: body) {
+            let own = ownFamilies.families[number]
+            guard own.type == type else {
+                throw flaw(.typeContradicted(given: type, own: own.type))
+            }
+            if own.help != nil {
+                helpDemands.append(
+                    HelpDemand(
+                        family: sample.family, own: number, line: line, lineStart: lineStart,
+                        flaw: flaw(.helpContradicted)))
+            }
+        }
+        if isPart(name, in: body) || hasPart(name, type, in: body) { throw flaw(.suffixTaken) }
+    }
+
+    /// Whether the name is one that the count, sum or buckets of another family have. (The gateway
+    /// does not look at gauge histograms.)
+    private func isPart(_ name: Name, in body: Span<UInt8>) -> Bool {
+        for (part, suffix) in Part.suffixes where name.hasSuffix(suffix, in: body) {
+            let whole = name.first(name.count &- suffix.utf8CodeUnitCount)
+            guard !whole.isEmpty else { return false }
+            if let number = ownFamilies.number(of: whole, in: body),
+                FamilyType.has(ownFamilies.families[number].type, part)
+            {
+                return true
+            }
+            if let other = families.exactly(whole, in: body), families[other].hasSamples,
+                let type = families[other].type
+            {
+                return FamilyType.has(type, part)
+            }
+        }
+        return false
+    }
+
+    /// Whether another family has a name that this one's count, sum or buckets have.
+    private mutating func hasPart(_ name: Name, _ type: FamilyType, in body: Span<UInt8>) -> Bool {
+        for (part, suffix) in Part.suffixes where FamilyType.has(type, part) {
+            scratch.removeAll(keepingCapacity: true)
+            for index in 0..<name.count { scratch.append(name.byte(index, of: body)) }
+            for index in 0..<suffix.utf8CodeUnitCount {
+                unsafe scratch.append(suffix.utf8Start[index])
+            }
+            if ownFamilies.has(scratch.span) { return true }
+            if let other = families.exactly(scratch.span, in: body), families[other].hasSamples {
+                return true
+            }
+        }
+        return false
+    }
+}
+
+extension FamilyType {
+    /// Whether a family of this type shows its metrics under the suffix of `part` too.
+    fileprivate static func has(_ type: FamilyType, _ part: Part) -> Bool {
+        switch type {
+        case .summary: part == .count || part == .sum
+        case .histogram: part != .whole
+        case .counter, .gauge, .untyped, .gaugeHistogram: false
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/// The series of a body: which metric, and which of its samples was first. Holds no labels: where two
+/// hashes agree, the labels are read again from the body.
+struct SeriesTable {
+    private var series: [Series] = []
+    private var index = HashIndex()
+
+    struct Series {
+        /// Of the family and the labels that have a value.
+        let hash: UInt64
+        /// Of the labels that have none.
+        let empty: UInt64
+        /// Where the line of the first sample starts.
+        let start: UInt32
+        let line: UInt32
+    }
+
+    mutating func removeAll() {
+        series.removeAll(keepingCapacity: true)
+        index.removeAll()
+    }
+
+    /// Enters a series, unless one of the same hash is there, which is then given. With a 64-bit keyed
+    /// hash two different series share one so rarely that the second may stay unknown.
+    @inline(__always)
+    mutating func insert(_ new: Series) -> Series? {
+        var slot = index.firstSlot(of: new.hash)
+        while true {
+            let entry = index.entry(in: slot)
+            if entry == 0 { break }
+            if HashIndex.matches(entry, new.hash) {
+                let old = series[HashIndex.record(of: entry)]
+                if old.hash == new.hash { return old }
+            }
+            slot = index.slot(after: slot)
+        }
+        guard series.count < HashIndex.recordsMax else { return nil }
+        index.insert(series.count, hash: new.hash, in: slot)
+        series.append(new)
+        return nil
+    }
+}

@@ -1,0 +1,235 @@
+/// Whether a body is text exposition format 0.0.4 that a Pushgateway takes, and if not, why not.
+///
+/// Reads what Pushgateway's own parser (prometheus/common 0.69, legacy names) reads, line by line, and
+/// keeps what the parser and the checks behind it would know: the families, and which series there
+/// were. All of it is ranges into the body and hashes. Nothing is allocated for a line that is right,
+/// and the tables keep their storage from body to body.
+///
+/// A line that is wrong does not hide the next: reading goes on behind its line feed.
+public struct Validator: ~Copyable, Sendable {
+    /// Offsets are kept in 32 bits.
+    public static let bodyBytesMax = Int(Int32.max) - 1
+
+    /// The first of the complaints, in the order of their lines.
+    public private(set) var complaints: [Complaint] = []
+
+    let rules: Rules
+    let ownFamilies: OwnFamilies
+    let hash = KeyedHash.ofProcess
+
+    var families = Families()
+    var series = SeriesTable()
+    /// The labels of the line being read.
+    var labels = LabelSet()
+    /// What is wrong with the line being read if nothing worse comes.
+    var misgiving: Flaw?
+
+    /// The name of the sample before, which most samples repeat.
+    var lastName = Name(0..<0)
+    var lastKnown = (family: 0, part: Part.whole)
+    /// The parser's memory of the line before, which matters to names in braces.
+    var current = ParserMemory()
+
+    /// Where the first line starts that is not judged yet.
+    private var judged = 0
+    /// How far the body has been searched for line feeds.
+    private var searched = 0
+    /// The number of the line being judged.
+    private var line = 0
+    private var isFinished = false
+
+    var samples = 0
+    var familiesWithSamples = 0
+    private var complaintCount = 0
+    /// Whether `tooManySeries` was said.
+    var isFull = false
+    /// Families whose HELP must equal the Pushgateway's, once all of the body is known.
+    var helpDemands: [HelpDemand] = []
+    /// Where a name is put together that stands nowhere in the body.
+    var scratch: [UInt8] = []
+
+    public init(rules: Rules = Rules()) {
+        self.rules = rules
+        ownFamilies = OwnFamilies(rules.demandsPushable ? rules.ownFamilies : [])
+    }
+
+    /// What was found so far.
+    public struct Summary: Sendable, Equatable {
+        public var samples: Int
+        /// Families with at least one sample; the others are as good as not there.
+        public var families: Int
+        /// All complaints, also those of which no text was kept.
+        public var complaints: Int
+    }
+
+    public var summary: Summary {
+        Summary(samples: samples, families: familiesWithSamples, complaints: complaintCount)
+    }
+
+    /// Whether nothing wrong was found. Stands once the body was judged as complete.
+    public var isValid: Bool { complaintCount == 0 }
+
+    /// Forgets the last body, keeps the tables' storage.
+    public mutating func reset() {
+        complaints.removeAll(keepingCapacity: true)
+        families.removeAll()
+        series.removeAll()
+        lastName = Name(0..<0)
+        current = ParserMemory()
+        (judged, searched, line, isFinished) = (0, 0, 0, false)
+        (samples, familiesWithSamples, complaintCount, isFull) = (0, 0, 0, false)
+        helpDemands.removeAll(keepingCapacity: true)
+    }
+
+    /// Judges the complete lines of `body` that are not judged yet.
+    ///
+    /// `body` is all that has arrived so far, from its first byte; call this again as it grows. With
+    /// `isComplete` the rest is judged too and the verdict stands; later calls do nothing until
+    /// `reset`. How the bytes were split never changes the verdict.
+    public mutating func validate(_ body: Span<UInt8>, isComplete: Bool) {
+        guard !isFinished else { return }
+        guard body.count <= Validator.bodyBytesMax else {
+            isFinished = true
+            let flaw = Flaw(
+                .bodyTooLong(max: Validator.bodyBytesMax), at: judged, readTo: judged,
+                showing: judged..<judged)
+            line &+= 1
+            return complain(flaw, in: body, lineStart: judged)
+        }
+        let end = endOfLines(body)
+        while judged < end { judgeLine(body) }
+        guard isComplete else { return }
+        isFinished = true
+        judgeRest(body)
+        judgeHelp(body)
+    }
+}
+
+/// A sample line that has been read.
+struct Sample {
+    let family: Int
+    /// Where it starts, and where its line feed is.
+    let start, end: Int
+    /// Its name, as far as it can be shown.
+    let name: Range<Int>
+}
+
+/// What the Pushgateway's parser fails to forget at the end of a line.
+struct ParserMemory {
+    /// The family of the last line that named one.
+    var family: Int?
+    /// Whether any line of a summary or histogram has gone before.
+    var hasLabels = false
+}
+
+/// A family that the Pushgateway takes only with its own HELP.
+struct HelpDemand {
+    let family: Int
+    let own: Int
+    let line: Int
+    let lineStart: Int
+    let flaw: Flaw
+}
+
+extension Validator {
+    /// Where the last complete line ends: behind the last line feed.
+    private mutating func endOfLines(_ body: Span<UInt8>) -> Int {
+        var end = body.count
+        while end > searched, body[end &- 1] != 0x0A { end &-= 1 }
+        let isFound = end > searched
+        searched = body.count
+        return isFound ? end : judged
+    }
+
+    @inline(__always)
+    private mutating func judgeLine(_ body: Span<UInt8>) {
+        let start = judged
+        line &+= 1
+        do throws(Flaw) {
+            var offset = start
+            let sample = try readLine(body, &offset)
+            judged = offset
+            if offset &- start &- 1 > rules.lineBytesMax { throw tooLong(start, offset &- 1) }
+            if let sample { try register(sample, in: body, line: line, lineStart: start) }
+        } catch {
+            complain(error, in: body, lineStart: start)
+            judged = body.lineFeed(from: error.readTo) &+ 1
+        }
+    }
+
+    private func tooLong(_ start: Int, _ end: Int) -> Flaw {
+        let offset = start &+ rules.lineBytesMax
+        return Flaw(
+            .lineTooLong(max: rules.lineBytesMax), at: offset, readTo: end,
+            showing: offset..<offset)
+    }
+
+    /// Reads one line that has its line feed, and moves behind that. Nil when it holds no sample.
+    @inline(__always)
+    private mutating func readLine(
+        _ body: Span<UInt8>, _ offset: inout Int
+    ) throws(Flaw) -> Sample? {
+        body.skipBlanks(&offset)
+        switch body[offset] {
+        case 0x0A:
+            offset &+= 1
+            return nil
+        case 0x23:
+            offset &+= 1
+            try readComment(body, &offset)
+            return nil
+        default: return try readSample(body, &offset)
+        }
+    }
+
+    /// What stands behind the last line feed must be blank. Otherwise it is an error for certain; it
+    /// is read only to learn whether a worse one comes before the end.
+    private mutating func judgeRest(_ body: Span<UInt8>) {
+        var blank = judged
+        while blank < body.count, body[blank].isBlank { blank &+= 1 }
+        guard blank < body.count else { return }
+
+        line &+= 1
+        var ended: [UInt8] = []
+        ended.reserveCapacity(body.count &+ 1)
+        for offset in 0..<body.count { ended.append(body[offset]) }
+        ended.append(0x0A)
+        let end = body.count
+        var flaw = Flaw(.endUnexpected, at: end, readTo: end, showing: judged..<end)
+        do throws(Flaw) {
+            var offset = judged
+            _ = try readLine(ended.span, &offset)
+        } catch {
+            // A token that reaches the end was cut, and is not judged.
+            if error.readTo < end { flaw = error }
+        }
+        complain(flaw, in: body, lineStart: judged)
+        judged = end
+    }
+
+    /// HELP may come behind the samples, so only the whole body tells.
+    private mutating func judgeHelp(_ body: Span<UInt8>) {
+        for demand in helpDemands {
+            let own = ownFamilies.families[demand.own].help.map { Array($0.utf8) } ?? []
+            if let help = families[demand.family].help, body.isEqual(help, to: own.span) {
+                continue
+            }
+            line = demand.line
+            complain(demand.flaw, in: body, lineStart: demand.lineStart)
+        }
+    }
+
+    /// Keeps a complaint, if there is still room for it.
+    private mutating func complain(_ flaw: Flaw, in body: Span<UInt8>, lineStart: Int) {
+        complaintCount &+= 1
+        guard complaints.count < rules.complaintsMax else { return }
+        let complaint = Complaint(
+            line: line, column: flaw.offset &- lineStart &+ 1, reason: flaw.reason,
+            evidence: body.excerpt(flaw), cause: Complaint.Cause(of: flaw, in: body, line: line))
+        let place = complaints.lastIndex { $0.line <= complaint.line }.map { $0 &+ 1 } ?? 0
+        complaints.insert(complaint, at: place)
+    }
+
+    /// Whether a repeated series would still be told, which makes it worth proving.
+    var hasRoomForComplaints: Bool { complaints.count < rules.complaintsMax }
+}
