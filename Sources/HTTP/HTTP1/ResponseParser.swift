@@ -19,6 +19,13 @@ package struct ResponseHead: Equatable, Sendable {
     package var keepsAlive: Bool
     /// Bytes of the head including the empty line.
     package var length: Int
+
+    package init(status: Int, body: Body, keepsAlive: Bool, length: Int) {
+        self.status = status
+        self.body = body
+        self.keepsAlive = keepsAlive
+        self.length = length
+    }
 }
 
 /// Reads the heads of answers to our own requests, as strictly as those of the clients: an upstream
