@@ -28,9 +28,11 @@ struct RequestLine: Sendable {
 
     init(targetBytesMax: Int) { self.targetBytesMax = targetBytesMax }
 
+    var isComplete: Bool { phase == .end }
+
     /// True when the line is complete. False: more bytes are needed.
     mutating func read(_ bytes: Span<UInt8>) throws(HeadError) -> Bool {
-        while phase != .end {
+        while !isComplete {
             let isPhaseComplete =
                 switch phase {
                 case .emptyLines: try skipEmptyLine(bytes)

@@ -9,8 +9,7 @@ internal import Bytes
 package struct RequestParser: Sendable {
     private let limits: HeadLimits
     private var line: RequestLine
-    /// Nil until the request line is read.
-    private var fields: FieldSection?
+    private var fields: FieldSection
     private var head = RequestHead()
     private var seen = FieldNames()
     private var host = 0..<0
@@ -20,6 +19,7 @@ package struct RequestParser: Sendable {
     package init(limits: HeadLimits = HeadLimits()) {
         self.limits = limits
         line = RequestLine(targetBytesMax: limits.targetBytesMax)
+        fields = FieldSection(from: 0, fieldsMax: limits.fieldsMax)
     }
 
     /// Reads on, and gives the head once its last byte is there; nil says that more bytes are needed.
@@ -39,46 +39,42 @@ package struct RequestParser: Sendable {
     }
 
     private mutating func readLine(_ bytes: Span<UInt8>) throws(HeadError) -> Bool {
-        if fields != nil { return true }
+        if line.isComplete { return true }
         guard try line.read(bytes) else { return false }
         fields = FieldSection(from: line.position, fieldsMax: limits.fieldsMax)
         return true
     }
 
     private mutating func readFields(_ bytes: Span<UInt8>) throws(HeadError) -> Bool {
-        guard var section = fields else { return false }
-        defer { fields = section }
         while true {
             let step: FieldSection.Step
             do throws(FieldError) {
-                step = try section.next(in: bytes)
+                step = try fields.next(in: bytes)
             } catch {
                 throw .field(error)
             }
             switch step {
             case .needsMore: return false
-            case .field: try take(section, from: bytes)
+            case .field: try takeField(bytes)
             case .end:
-                head.length = section.position
+                head.length = fields.position
                 return true
             }
         }
     }
 
-    /// Keeps what a known field says.
-    private mutating func take(
-        _ field: FieldSection, from bytes: Span<UInt8>
-    ) throws(HeadError) {
-        let nameBytes = bytes.extracting(field.name)
+    /// Keeps what the field at hand says, if it is a known one.
+    private mutating func takeField(_ bytes: Span<UInt8>) throws(HeadError) {
+        let nameBytes = bytes.extracting(fields.name)
         guard let name = FieldName(nameBytes) else {
             guard !FieldName.imitatesFraming(nameBytes) else { throw .imitatedFraming }
             return
         }
-        guard !field.valueHasNonASCII else { throw .nonASCII(name) }
+        guard !fields.valueHasNonASCII else { throw .nonASCII(name) }
         let isFirst = seen.insert(name)
         guard isFirst || name.isList else { throw .repeated(name) }
 
-        let value = bytes.trimmingBlanks(field.value)
+        let value = bytes.trimmingBlanks(fields.value)
         switch name {
         case .accept: if isFirst { head.accept = value }
         case .authorization: head.authorization = value
@@ -88,9 +84,9 @@ package struct RequestParser: Sendable {
         case .host:
             guard Authority.isWellFormed(bytes.extracting(value)) else { throw .badHost }
             host = value
-        case .expect: try takeExpectation(bytes.extracting(field.value))
+        case .expect: try takeExpectation(bytes.extracting(fields.value))
         case .contentLength, .transferEncoding:
-            try takeFraming(name, bytes.extracting(field.value))
+            try takeFraming(name, bytes.extracting(fields.value))
         }
     }
 

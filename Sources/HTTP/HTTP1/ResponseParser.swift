@@ -19,6 +19,13 @@ package struct ResponseHead: Equatable, Sendable {
     package var keepsAlive: Bool
     /// Bytes of the head including the empty line.
     package var length: Int
+
+    package init(status: Int, body: Body, keepsAlive: Bool, length: Int) {
+        self.status = status
+        self.body = body
+        self.keepsAlive = keepsAlive
+        self.length = length
+    }
 }
 
 /// Reads the heads of answers to our own requests, as strictly as those of the clients: an upstream
@@ -102,22 +109,20 @@ package struct ResponseParser: Sendable {
             }
             switch step {
             case .needsMore: return false
-            case .field: try take(fields, from: bytes)
+            case .field: try takeField(bytes)
             case .end: return true
             }
         }
     }
 
-    private mutating func take(
-        _ field: FieldSection, from bytes: Span<UInt8>
-    ) throws(ResponseError) {
-        guard let name = FieldName(bytes.extracting(field.name)) else { return }
+    private mutating func takeField(_ bytes: Span<UInt8>) throws(ResponseError) {
+        guard let name = FieldName(bytes.extracting(fields.name)) else { return }
         switch name {
         case .connection:
-            connection.take(bytes.extracting(bytes.trimmingBlanks(field.value)))
+            connection.take(bytes.extracting(bytes.trimmingBlanks(fields.value)))
         case .contentLength, .transferEncoding:
             guard seen.insert(name) else { throw .repeated(name) }
-            try takeFraming(name, bytes.extracting(field.value))
+            try takeFraming(name, bytes.extracting(fields.value))
         case .accept, .authorization, .contentEncoding, .contentType, .expect, .host: break
         }
     }
