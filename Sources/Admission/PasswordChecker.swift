@@ -17,7 +17,7 @@ package struct PasswordChecker: ~Copyable {
 
     package init() {}
 
-    /// Is `password` the one that one of `lines` was made of?
+    /// Which of `lines` was made of `password`? Nil when none was.
     ///
     /// Every line is tried, and what they leave of `work` goes into hashes that nobody reads. So
     /// an unknown user (no lines), a wrong password and one that cannot be right (over 72 bytes,
@@ -25,24 +25,24 @@ package struct PasswordChecker: ~Copyable {
     /// user's, or the clock would tell the names of users apart.
     package mutating func verify(
         _ password: Span<UInt8>, against lines: [PasswordHash], work: UInt64
-    ) -> Bool {
+    ) -> Int? {
         if Bcrypt.canHash(password) { return hash(password, against: lines, work: work) }
         _ = hash(("decoy" as StaticString).span, against: lines, work: work)
-        return false
+        return nil
     }
 
     private mutating func hash(
         _ password: Span<UInt8>, against lines: [PasswordHash], work: UInt64
-    ) -> Bool {
-        var matches = 0
+    ) -> Int? {
+        var matched: Int?
         var linesWork: UInt64 = 0
-        for line in lines {
-            matches += isMatch(password, line) ? 1 : 0
+        for (index, line) in lines.enumerated() {
+            if isMatch(password, line) { matched = index }
             linesWork += line.work
         }
         workDone &+= linesWork
         if work > linesWork { spend(work - linesWork, on: password) }
-        return matches > 0
+        return matched
     }
 
     private mutating func isMatch(_ password: Span<UInt8>, _ line: PasswordHash) -> Bool {

@@ -37,6 +37,14 @@ public struct ByteBuffer: ~Copyable {
         }
     }
 
+    /// Shows the bytes that wait to `body`. For a buffer inside a class instance, whose `span` cannot
+    /// outlive the access to it.
+    @inlinable public func withSpan<E: Error, R: ~Copyable>(
+        _ body: (Span<UInt8>) throws(E) -> R
+    ) throws(E) -> R {
+        try body(span)
+    }
+
     /// Drops `count` bytes from the front.
     public mutating func consume(_ count: Int) {
         precondition(count >= 0 && count <= self.count)

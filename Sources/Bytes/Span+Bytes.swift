@@ -59,6 +59,17 @@ extension Span where Element == UInt8 {
     }
 }
 
+extension [UInt8] {
+    /// An owned copy of borrowed bytes, for what is read once and kept.
+    public init(copying bytes: Span<UInt8>) {
+        self = unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
+    }
+
+    public mutating func append(copying bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+}
+
 extension StaticString {
     /// The literal's bytes, which live as long as the program.
     @inlinable public var span: Span<UInt8> {

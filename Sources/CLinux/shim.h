@@ -10,3 +10,14 @@
 
 int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int pthread_setname_np(pthread_t thread, const char *name);
+
+// The C library has CPU_COUNT as a macro over a type that only _GNU_SOURCE declares.
+#include <sys/syscall.h>
+#include <unistd.h>
+static inline int kanmon_usable_processors(void) {
+    unsigned char mask[1024] = {0};
+    long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    int count = 0;
+    for (long index = 0; index < bytes; index++) count += __builtin_popcount(mask[index]);
+    return count;
+}

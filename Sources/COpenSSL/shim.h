@@ -46,6 +46,17 @@ static inline const char *kanmon_version_built_against(void) {
     return OPENSSL_VERSION_TEXT;
 }
 
+// A parameter keeps the pointer to its name, which has to outlive it: a C literal does, a Swift string
+// does not.
+static inline int kanmon_set_hmac_sha256_key(EVP_MAC_CTX *mac, const unsigned char *key, size_t count) {
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)key, count),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
+        OSSL_PARAM_construct_end(),
+    };
+    return EVP_MAC_CTX_set_params(mac, parameters);
+}
+
 static const uint64_t kanmon_no_renegotiation = SSL_OP_NO_RENEGOTIATION;
 static const uint64_t kanmon_no_compression = SSL_OP_NO_COMPRESSION;
 static const uint64_t kanmon_server_preference = SSL_OP_CIPHER_SERVER_PREFERENCE;

@@ -13,8 +13,10 @@ package struct Errno: Error, Equatable, Sendable, CustomStringConvertible {
     package static let wouldBlock = Errno(EAGAIN)
     package static let inProgress = Errno(EINPROGRESS)
     package static let addressInUse = Errno(EADDRINUSE)
+    package static let addressNotAvailable = Errno(EADDRNOTAVAIL)
     package static let notPermitted = Errno(EACCES)
     package static let noSuchFile = Errno(ENOENT)
+    package static let connectionReset = Errno(ECONNRESET)
     package static let timedOut = Errno(ETIMEDOUT)
 
     /// The process or the machine has no descriptor or no memory left: waiting may help.

@@ -29,8 +29,15 @@ package enum Socket {
     }
 
     package struct Accepted: ~Copyable {
-        package let socket: FileDescriptor
+        private let socket: FileDescriptor
         package let peer: SocketAddress
+
+        init(socket: consuming FileDescriptor, peer: SocketAddress) {
+            self.socket = socket
+            self.peer = peer
+        }
+
+        package consuming func takeSocket() -> FileDescriptor { socket }
     }
 
     /// The next connection that waits, with its peer; nil when none does.

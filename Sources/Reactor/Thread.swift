@@ -25,6 +25,12 @@ package enum Thread {
         pthread_detach(thread)
     }
 
+    /// Sleeps in the calling thread, at least so long.
+    package static func sleep(seconds: UInt32) {
+        var left = seconds
+        while left > 0 { left = Glibc.sleep(left) }
+    }
+
     private final class Start: Sendable {
         let name: String
         let niceness: Int32

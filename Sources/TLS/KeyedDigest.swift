@@ -18,14 +18,7 @@ package struct KeyedDigest: ~Copyable {
             preconditionFailure("no HMAC")
         }
         unsafe self.context = context
-        var digest = Array("SHA256".utf8CString)
-        let result = unsafe digest.withUnsafeMutableBufferPointer { digest in
-            let parameters = unsafe [
-                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.baseAddress, 0),
-                OSSL_PARAM_construct_end(),
-            ]
-            return unsafe EVP_MAC_init(context, key.bytes, key.bytes.count, parameters)
-        }
+        let result = unsafe kanmon_set_hmac_sha256_key(context, key.bytes, key.bytes.count)
         precondition(result == 1, "no HMAC")
     }
 

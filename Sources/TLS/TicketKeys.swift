@@ -89,24 +89,9 @@ func installTicketKeys(_ keys: TicketKeys, in context: OpaquePointer) {
             unsafe EVP_CipherInit_ex(
                 cipher, EVP_aes_256_cbc(), nil, chosen.key.cipherKey, vector, isSealing ? 1 : 0)
                 == 1,
-            unsafe setMACKey(chosen.key.macKey, of: mac)
+            unsafe kanmon_set_hmac_sha256_key(mac, chosen.key.macKey, chosen.key.macKey.count) == 1
         else { return -1 }
         return chosen.isNewest ? 1 : 2
-    }
-}
-
-private func setMACKey(_ key: [UInt8], of mac: OpaquePointer?) -> Bool {
-    var key = key
-    var digest = Array("SHA256".utf8CString)
-    return unsafe key.withUnsafeMutableBufferPointer { key in
-        unsafe digest.withUnsafeMutableBufferPointer { digest in
-            let parameters = unsafe [
-                OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.baseAddress, key.count),
-                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.baseAddress, 0),
-                OSSL_PARAM_construct_end(),
-            ]
-            return unsafe EVP_MAC_CTX_set_params(mac, parameters) == 1
-        }
     }
 }
 

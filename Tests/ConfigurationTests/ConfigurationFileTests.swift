@@ -63,9 +63,9 @@ import Testing
         try inFolder { folder in
             let path = "\(folder)/large.yml"
             try Data(repeating: 0x23, count: (1 << 20) + 1).write(to: URL(filePath: path))
-            #expect(refusal(path) == "\(path):1:1: error: the file is larger than 1MiB")
+            #expect(refusal(path) == "\(path): error: is larger than 1048576 bytes")
             try Data(repeating: 0x23, count: 64 << 20).write(to: URL(filePath: path))
-            #expect(refusal(path) == "\(path):1:1: error: the file is larger than 1MiB")
+            #expect(refusal(path) == "\(path): error: is larger than 1048576 bytes")
         }
     }
 

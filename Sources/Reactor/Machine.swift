@@ -1,0 +1,20 @@
+import CLinux
+import Glibc
+
+/// What this process may use of the machine.
+package enum Machine {
+    /// The processors this process may run on.
+    package static var usableProcessors: Int { max(1, Int(kanmon_usable_processors())) }
+
+    /// Raises the soft limit of open descriptors to the hard one, and gives the limit that holds then.
+    package static func raiseDescriptorLimit() -> Int {
+        var limit = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard unsafe getrlimit(resource, &limit) == 0 else { return 1024 }
+        let soft = limit.rlim_cur
+        limit.rlim_cur = limit.rlim_max
+        // Where raising it is not permitted, what there was holds.
+        if unsafe setrlimit(resource, &limit) != 0 { limit.rlim_cur = soft }
+        return Int(clamping: limit.rlim_cur)
+    }
+}
