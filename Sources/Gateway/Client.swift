@@ -1,0 +1,99 @@
+import Bytes
+import HTTP
+import Reactor
+import TLS
+
+/// One accepted connection: handshake, then requests, then a farewell.
+final class Client {
+    enum Phase { case handshaking, serving, lingering }
+
+    let ticket: Ticket
+    let socket: FileDescriptor
+    let peer: SocketAddress
+    let acceptedAt: Instant
+    private(set) var tls: TLSConnection
+    var phase = Phase.handshaking
+
+    /// Decrypted bytes that are not understood yet. Has storage only while there are some.
+    var input = ByteBuffer()
+    /// Answers that are not sent yet.
+    var output = ByteBuffer()
+    var http: HTTP1Session
+    let exchange: Exchange
+
+    /// What the poller watches for.
+    var interest = Poller.Interest.reading
+    var hasEverLoggedIn = false
+    /// When the head that is coming in began; nil between requests.
+    var headBeganAt: Instant?
+    /// The turn in which the socket was last read, by its time.
+    var hasReadThisTurn = Instant(nanoseconds: 0)
+    /// TLS has to send something before it can read on.
+    var readWantsWrite = false
+    /// What came after the farewell.
+    var lingerBytes = 0
+
+    init(
+        ticket: Ticket, socket: consuming FileDescriptor, peer: SocketAddress,
+        tls: consuming TLSConnection, snapshot: Snapshot, at now: Instant
+    ) {
+        self.ticket = ticket
+        acceptedAt = now
+        self.socket = socket
+        self.peer = peer
+        self.tls = tls
+        http = HTTP1Session(limits: snapshot.limits)
+        exchange = Exchange(id: ExchangeID(client: ticket, stream: 1), snapshot: snapshot)
+    }
+
+    /// The exchange `id` names, unless it is over.
+    func exchange(_ id: ExchangeID) -> Exchange? { exchange.id == id ? exchange : nil }
+
+    /// Are there bytes in memory, about which the poller will say nothing?
+    var hasBytesAtHand: Bool { !input.isEmpty || tls.hasPending }
+    var hasPendingRecord: Bool { tls.hasPending }
+
+    /// Takes the storage of an empty buffer away, for another to use.
+    func takeInput() -> ByteBuffer { Swift.exchange(&input, with: ByteBuffer()) }
+    func takeOutput() -> ByteBuffer { Swift.exchange(&output, with: ByteBuffer()) }
+
+    func handshake() throws(TLSError) -> TLSConnection.Step { try tls.handshake() }
+
+    var isVersion13: Bool { tls.isVersion13 }
+
+    /// Reads once, at most one record and what fits.
+    func read() throws(TLSError) -> TLSConnection.Step {
+        let free = input.freeCapacity
+        return try input.append(upTo: free) { (output) throws(TLSError) in
+            try tls.read(into: &output)
+        }
+    }
+
+    /// Reads once, straight into the body of the exchange, at most `limit` bytes.
+    func readBody(upTo limit: Int) throws(TLSError) -> TLSConnection.Step {
+        try exchange.body.append(upTo: limit) { (output) throws(TLSError) in
+            try tls.read(into: &output)
+        }
+    }
+
+    /// Writes once. `.moved(0)` when nothing is left.
+    func write() throws(TLSError) -> TLSConnection.Step {
+        guard !output.isEmpty else { return .moved(0) }
+        let step = try output.withSpan { (bytes) throws(TLSError) in try tls.write(bytes) }
+        if case .moved(let count) = step { output.consume(count) }
+        return step
+    }
+
+    /// Reads from the socket past TLS: only to throw it away.
+    func readRaw() throws(Errno) -> FileDescriptor.Step {
+        try input.append(upTo: input.freeCapacity) { (output) throws(Errno) in
+            try socket.read(into: &output)
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    func finishSending() {
+        tls.finishSending()
+        Socket.finishSending(socket)
+    }
+}

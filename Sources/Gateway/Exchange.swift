@@ -1,0 +1,145 @@
+import Admission
+import Bytes
+import Configuration
+import HTTP
+import Reactor
+
+/// Names one exchange for whoever answers later: the connection, and the stream on it. On HTTP/1.1
+/// the requests of a connection count as streams, one after another.
+struct ExchangeID: Hashable, Sendable {
+    let client: Ticket
+    let stream: UInt32
+}
+
+/// One request's passage, from its head to its answer.
+///
+/// Holds what was found out about the request and nothing about how it came, so that it serves every
+/// version of HTTP. A connection uses one again and again; it allocates once and then no more.
+final class Exchange {
+    enum Stage {
+        /// No head has arrived yet.
+        case awaitingHead
+        /// The password is being verified.
+        case verifying(Digest)
+        case receivingBody
+        /// The push waits for, or is with, the Pushgateway.
+        case forwarding
+        /// The answer is written and being sent.
+        case answering
+    }
+
+    var id: ExchangeID
+    var stage = Stage.awaitingHead
+    /// What log, audit and answer call this request.
+    var requestID: UInt64 = 0
+    var snapshot: Snapshot
+    var beganAt = Instant(nanoseconds: 0)
+
+    // From the head
+    var method = Method.other
+    var isKept = true
+    var expectsContinue = false
+    var isHTTP10 = false
+    /// Does the route say that this is a push or a deletion?
+    var isPush = false
+    var hasQuery = false
+    var framing = BodyFraming.none
+    var isEncodingKnown = true
+    var isProtobuf = false
+
+    // From the credentials and the path
+    var user = ByteBuffer()
+    var key = GroupingKey()
+    var keyError: GroupingKeyError?
+
+    // From the body
+    var body = ByteBuffer()
+    var reservedBytes = 0
+    var bodyBeganAt = Instant(nanoseconds: 0)
+    var samples = 0
+    var families = 0
+
+    // From the Pushgateway
+    var upstream: Ticket?
+    var isRetried = false
+
+    // The answer
+    var status = Status.ok
+    var refusal: Refusal?
+
+    init(id: ExchangeID, snapshot: Snapshot) {
+        self.id = id
+        self.snapshot = snapshot
+    }
+
+    /// Makes ready for the next request of the connection. Buffers keep their storage, except the
+    /// body's, which the worker takes back.
+    func reset(stream: UInt32) {
+        id = ExchangeID(client: id.client, stream: stream)
+        stage = .awaitingHead
+        method = .other
+        isPush = false
+        hasQuery = false
+        framing = .none
+        isEncodingKnown = true
+        isProtobuf = false
+        user.removeAll()
+        keyError = nil
+        (samples, families) = (0, 0)
+        upstream = nil
+        isRetried = false
+        status = .ok
+        refusal = nil
+    }
+
+    /// Keeps what the head says. The path is decoded at once, and what is wrong with it is told only
+    /// after the login.
+    func read(_ head: RequestHead, _ bytes: Span<UInt8>) {
+        method = head.method
+        isKept = head.keepsAlive
+        expectsContinue = head.expectsContinue
+        isHTTP10 = head.isHTTP10
+        hasQuery = head.hasQuery
+        framing = head.body
+        isEncodingKnown = head.contentEncoding.map { isIdentity(bytes.extracting($0)) } ?? true
+        isProtobuf = head.contentType.map { isProtobufType(bytes.extracting($0)) } ?? false
+    }
+
+    /// The path of a push, in canonical form from here on.
+    func readGroupingKey(_ path: Span<UInt8>) {
+        isPush = true
+        do throws(GroupingKeyError) {
+            try key.decode(path, labelsMax: snapshot.limits.pathLabelsMax)
+        } catch {
+            keyError = error
+        }
+    }
+
+    var isIdle: Bool { if case .awaitingHead = stage { true } else { false } }
+    var isAnswered: Bool { if case .answering = stage { true } else { false } }
+
+    /// Waiting for bytes of the request itself, not for anybody else.
+    var wantsBytes: Bool {
+        switch stage {
+        case .awaitingHead, .receivingBody: true
+        case .verifying, .forwarding, .answering: false
+        }
+    }
+}
+
+/// Is the body sent as it is?
+private func isIdentity(_ encoding: Span<UInt8>) -> Bool {
+    encoding.isEqualIgnoringCase(to: "identity")
+}
+
+/// Would the Pushgateway read such a body as protobuf, or might it?
+private func isProtobufType(_ type: Span<UInt8>) -> Bool {
+    let essence = type.firstIndex(of: UInt8(ascii: ";")) ?? type.count
+    let name = type.extracting(type.trimmingBlanks(0..<essence))
+    return name.isEqualIgnoringCase(to: "application/vnd.google.protobuf")
+}
+
+extension Exchange {
+    /// Takes the body's storage away, for another to use.
+    func takeBody() -> ByteBuffer { Swift.exchange(&body, with: ByteBuffer()) }
+}

@@ -1,0 +1,179 @@
+import Admission
+import Bytes
+import HTTP
+
+/// Every way a request is told no, in the order in which it may meet them. A refusal alone knows its
+/// status, its text and the word that logs and metrics use for it.
+enum Refusal: Equatable {
+    // The head
+    case headRefused(HeadError)
+    case headTooSlow
+    case notFound
+    case methodNotAllowed(allow: StaticString)
+    case bodyNotExpected
+
+    // The credentials
+    case credentialsMissing
+    case credentialsWrong
+    case loginsTooMany
+    case loginQueueFull
+
+    // What the push is for
+    case groupingKeyRefused(GroupingKeyError)
+    case queryGiven
+
+    // The body
+    case lengthMissing
+    case encodingUnknown
+    case protobufGiven
+    case bodyTooLarge
+    case memoryShort
+    case bodyTooSlow
+    case bodyMalformed(ChunkError)
+    case bodyEmpty
+    case bodyInvalid
+
+    // The Pushgateway
+    case upstreamUnreachable
+    case upstreamBusy
+    case upstreamTooLate
+    case upstreamUnclear(UpstreamFault)
+    /// The Pushgateway says that what was pushed does not fit what it holds.
+    case upstreamRefused
+    case draining
+
+    static func == (left: Refusal, right: Refusal) -> Bool {
+        left.word.span.isEqual(to: right.word) && left.status == right.status
+    }
+}
+
+/// What of the Pushgateway's answer cannot be passed on.
+enum UpstreamFault: Equatable {
+    case closed
+    case malformed
+    case status(Int)
+}
+
+extension Refusal {
+    var status: Status {
+        switch self {
+        case .headRefused(let error): error.status
+        case .headTooSlow, .bodyTooSlow: .requestTimeout
+        case .notFound: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .bodyNotExpected, .groupingKeyRefused, .queryGiven, .bodyEmpty, .bodyInvalid,
+            .upstreamRefused:
+            .badRequest
+        case .bodyMalformed(let error): error.status
+        case .credentialsMissing, .credentialsWrong: .unauthorized
+        case .loginsTooMany: .tooManyRequests
+        case .lengthMissing: .lengthRequired
+        case .encodingUnknown, .protobufGiven: .unsupportedMediaType
+        case .bodyTooLarge: .contentTooLarge
+        case .loginQueueFull, .memoryShort, .upstreamUnreachable, .upstreamBusy, .draining:
+            .unavailable
+        case .upstreamUnclear: .badGateway
+        case .upstreamTooLate: .gatewayTimeout
+        }
+    }
+
+    /// What to tell the client, in a sentence somebody can act on at night.
+    var sentence: StaticString {
+        switch self {
+        case .headRefused(let error): error.sentence
+        case .headTooSlow: "the request did not arrive in time"
+        case .notFound:
+            "nothing is here; a push goes to /metrics/job/NAME, with labels as /LABEL/VALUE behind it"
+        case .methodNotAllowed: "this method does nothing here"
+        case .bodyNotExpected: "a GET, HEAD or DELETE has no body"
+        case .credentialsMissing:
+            "a user name and a password are needed (HTTP Basic authentication)"
+        case .credentialsWrong: "user name or password is wrong"
+        case .loginsTooMany:
+            "too many logins from this address failed lately; a right password is let in when it is its turn"
+        case .loginQueueFull: "too many logins are being checked right now"
+        case .groupingKeyRefused(let error): error.sentence
+        case .queryGiven: "a push has no query; everything it is for stands in the path"
+        default: bodySentence
+        }
+    }
+
+    private var bodySentence: StaticString {
+        switch self {
+        case .lengthMissing:
+            "the body's length is unknown; send Content-Length, or Transfer-Encoding: chunked"
+        case .encodingUnknown: "this Content-Encoding cannot be checked; send the body as it is"
+        case .protobufGiven: "protobuf cannot be checked here; send the text format, version 0.0.4"
+        case .bodyTooLarge: "the body is larger than this gate takes"
+        case .memoryShort: "the gate holds as many bytes of other pushes as it may"
+        case .bodyTooSlow: "the body did not arrive in time"
+        case .bodyMalformed(let error): error.sentence
+        case .bodyEmpty:
+            "the body holds no sample, so the push would do nothing; is the file it was read from empty?"
+        case .bodyInvalid: "the body is not what a Pushgateway takes"
+        case .upstreamUnreachable: "the Pushgateway cannot be reached; the push was not stored"
+        case .upstreamBusy: "the Pushgateway is too busy to take this push; it was not stored"
+        case .upstreamTooLate:
+            "the Pushgateway did not answer in time; the push may have been stored, and sending it again is safe"
+        case .upstreamUnclear(.closed):
+            "the Pushgateway closed the connection; the push may have been stored, and sending it again is safe"
+        case .upstreamUnclear(.malformed):
+            "the Pushgateway's answer makes no sense; the push may have been stored, and sending it again is safe"
+        case .upstreamUnclear(.status):
+            "the Pushgateway answered with an error of its own; is upstream.url its address?"
+        case .upstreamRefused: "the Pushgateway refused the push"
+        case .draining: "the gate is going down for a moment"
+        default: ""
+        }
+    }
+
+    /// The word for it in logs and metrics.
+    var word: StaticString {
+        switch self {
+        case .headRefused: "head_malformed"
+        case .headTooSlow: "head_too_slow"
+        case .notFound: "not_found"
+        case .methodNotAllowed: "method_not_allowed"
+        case .bodyNotExpected: "body_not_expected"
+        case .credentialsMissing: "credentials_missing"
+        case .credentialsWrong: "wrong_credentials"
+        case .loginsTooMany: "logins_too_many"
+        case .loginQueueFull: "login_queue_full"
+        case .groupingKeyRefused: "grouping_key_malformed"
+        case .queryGiven: "query_given"
+        case .lengthMissing: "length_missing"
+        case .encodingUnknown: "encoding_unknown"
+        case .protobufGiven: "protobuf_given"
+        case .bodyTooLarge: "body_too_large"
+        case .memoryShort: "memory_short"
+        case .bodyTooSlow: "body_too_slow"
+        case .bodyMalformed: "body_malformed"
+        case .bodyEmpty: "body_empty"
+        case .bodyInvalid: "body_invalid"
+        case .upstreamUnreachable: "upstream_unreachable"
+        case .upstreamBusy: "upstream_busy"
+        case .upstreamTooLate: "upstream_too_late"
+        case .upstreamUnclear: "upstream_unclear"
+        case .upstreamRefused: "upstream_refused"
+        case .draining: "draining"
+        }
+    }
+
+    /// How long a client that comes back should wait, in seconds.
+    var retryAfterSeconds: Int? {
+        switch self {
+        case .loginsTooMany: 30
+        case .loginQueueFull, .memoryShort, .upstreamUnreachable, .upstreamBusy, .draining: 5
+        default: nil
+        }
+    }
+
+    /// After these nobody can say where the next request would begin.
+    var endsConnection: Bool {
+        switch self {
+        case .headRefused, .headTooSlow, .bodyTooSlow, .bodyMalformed, .bodyNotExpected, .draining:
+            true
+        default: false
+        }
+    }
+}

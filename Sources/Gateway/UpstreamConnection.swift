@@ -1,0 +1,172 @@
+import Bytes
+import HTTP
+import Reactor
+
+/// One connection to the Pushgateway: a request out, a response in, and again.
+final class UpstreamConnection {
+    enum State { case connecting, idle, busy }
+
+    let ticket: Ticket
+    let socket: FileDescriptor
+    /// Which of the Pushgateway's addresses this is.
+    let address: SocketAddress
+    var state = State.connecting
+    var interest: Poller.Interest
+
+    /// The request that is on its way.
+    private(set) var exchange: ExchangeID?
+    private(set) var method = Method.other
+    /// Has this connection carried a request before?
+    private(set) var isReused = false
+    /// When the request was handed to the kernel, or began to be.
+    var sentAt = Instant(nanoseconds: 0)
+    private var head = ByteBuffer()
+    private var bodySent = 0
+
+    private var input = ByteBuffer()
+    private var parser = ResponseParser()
+    private var response: ResponseHead?
+    private var chunks = ChunkedDecoder()
+    private var answer = ByteBuffer()
+    private var interimCount = 0
+
+    /// A push's answer is a line or two. More than this is not one.
+    static let answerBytesMax = 64 << 10
+    private static let interimMax = 8
+
+    init(ticket: Ticket, socket: consuming FileDescriptor, address: SocketAddress) {
+        (self.ticket, self.address) = (ticket, address)
+        self.socket = socket
+        interest = .writing
+    }
+
+    /// Takes a request on: `writeHead` writes all of it that stands before the body.
+    func begin(_ exchange: Exchange, at now: Instant, _ writeHead: (inout ByteBuffer) -> Void) {
+        self.exchange = exchange.id
+        method = exchange.method
+        head.removeAll()
+        writeHead(&head)
+        bodySent = 0
+        sentAt = now
+        response = nil
+        interimCount = 0
+        answer.removeAll()
+        if state == .idle { state = .busy }
+    }
+
+    /// Lets go of the request; the connection may carry another.
+    func finish() {
+        exchange = nil
+        isReused = true
+        state = .idle
+    }
+
+    /// Sends once. True when all of the request has been sent.
+    func send(body: Span<UInt8>) throws(Errno) -> Bool {
+        let rest = body.extracting(min(bodySent, body.count)..<body.count)
+        if head.isEmpty && rest.isEmpty { return true }
+        let step = try head.withSpan { (head) throws(Errno) in
+            rest.isEmpty ? try socket.write(head) : try socket.write(head, rest)
+        }
+        guard case .moved(let count) = step else { return false }
+        let ofHead = min(count, head.count)
+        head.consume(ofHead)
+        bodySent += count - ofHead
+        return head.isEmpty && bodySent == body.count
+    }
+
+    /// Has any byte of an answer arrived?
+    var hasAnswerBytes: Bool { !input.isEmpty || response != nil || interimCount > 0 }
+
+    /// Reads once from the socket.
+    func read() throws(Errno) -> FileDescriptor.Step {
+        try input.append(upTo: 16 << 10) { (output) throws(Errno) in
+            try socket.read(into: &output)
+        }
+    }
+
+    /// A whole response, read from what has arrived.
+    struct Response {
+        let status: Int
+        /// May the connection carry another request?
+        let isKept: Bool
+    }
+
+    /// The response, once it is complete. `isEnd` says that nothing more will come. Its body is
+    /// shown by `withAnswer`.
+    func response(isEnd: Bool) throws(UpstreamError) -> Response? {
+        guard let head = try responseHead() else {
+            if isEnd { throw .closed }
+            return nil
+        }
+        guard try readBody(head, isEnd: isEnd) else {
+            if isEnd { throw .malformed }
+            return nil
+        }
+        // Bytes behind the response belong to no request: such a connection is not used again.
+        return Response(status: head.status, isKept: head.keepsAlive && input.isEmpty && !isEnd)
+    }
+
+    func withAnswer<R>(_ body: (Span<UInt8>) -> R) -> R { answer.withSpan(body) }
+
+    /// The head of the final response; interim ones are skipped (RFC 9110 section 15.2).
+    private func responseHead() throws(UpstreamError) -> ResponseHead? {
+        while response == nil {
+            guard let head = try parsedHead() else { return nil }
+            input.consume(head.length)
+            if head.status >= 200 {
+                response = head
+                chunks = ChunkedDecoder()
+            } else {
+                interimCount += 1
+                if interimCount > UpstreamConnection.interimMax { throw .malformed }
+            }
+        }
+        return response
+    }
+
+    private func parsedHead() throws(UpstreamError) -> ResponseHead? {
+        do throws(ResponseError) {
+            return try input.withSpan { (bytes) throws(ResponseError) in
+                try parser.parse(bytes, requestMethod: method)
+            }
+        } catch {
+            throw .malformed
+        }
+    }
+
+    private func readBody(_ head: ResponseHead, isEnd: Bool) throws(UpstreamError) -> Bool {
+        let bytesMax = UpstreamConnection.answerBytesMax
+        switch head.body {
+        case .none: return true
+        case .length(let length):
+            guard length <= bytesMax else { throw .malformed }
+            let count = min(input.count, length - answer.count)
+            answer.append(input.span.extracting(0..<count))
+            input.consume(count)
+            return answer.count == length
+        case .chunked:
+            do throws(ChunkError) {
+                let progress = try input.withSpan { (bytes) throws(ChunkError) in
+                    try chunks.decode(bytes, into: &answer, bodyBytesMax: bytesMax)
+                }
+                input.consume(progress.consumed)
+                return progress.isComplete
+            } catch {
+                throw .malformed
+            }
+        case .untilClose:
+            guard answer.count + input.count <= bytesMax else { throw .malformed }
+            answer.append(input.span)
+            input.removeAll()
+            return isEnd
+        }
+    }
+}
+
+/// Why a response cannot be had from a connection.
+enum UpstreamError: Error, Equatable {
+    /// It ended before a byte of it came, or in the middle of its head.
+    case closed
+    case malformed
+}

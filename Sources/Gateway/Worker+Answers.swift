@@ -1,0 +1,185 @@
+import Admission
+import Bytes
+import Configuration
+import Exposition
+import HTTP
+import Reactor
+
+/// How an exchange ends: its answer, and what is told about it.
+extension Worker {
+    private static let plainText: StaticString = "text/plain; charset=utf-8"
+
+    /// Answers with a text of our own.
+    mutating func answer(_ client: Client, _ status: Status, text message: StaticString) {
+        text.removeAll()
+        text.append(message)
+        send(Answer(status, contentType: Worker.plainText), to: client)
+    }
+
+    /// The Pushgateway took it.
+    mutating func accept(_ client: Client, _ status: Status) {
+        let exchange = client.exchange
+        text.removeAll()
+        if exchange.method == .delete {
+            text.append("accepted the deletion of this group\n")
+        } else {
+            text.append("accepted ")
+            text.append(decimal: exchange.samples)
+            text.append(" samples in ")
+            text.append(decimal: exchange.families)
+            text.append(" families\n")
+        }
+        send(Answer(status, contentType: Worker.plainText), to: client)
+    }
+
+    /// Every no goes out here. `detail` is what is said behind the sentence, one line.
+    mutating func refuse(
+        _ client: Client, _ refusal: Refusal, detail: Span<UInt8> = ("" as StaticString).span
+    ) {
+        let exchange = client.exchange
+        exchange.refusal = refusal
+        text.removeAll()
+        text.append(refusal.sentence)
+        if detail.count > 0 {
+            text.append(": ")
+            text.append(escaping: detail, bytesMax: 240)
+        }
+        text.append("\n")
+        if case .bodyInvalid = refusal { appendComplaints() }
+        var answer = Answer(refusal.status, contentType: Worker.plainText)
+        answer.retryAfterSeconds = refusal.retryAfterSeconds
+        if refusal.status == .unauthorized {
+            answer.challenge = "Basic realm=\"kanmon\", charset=\"UTF-8\""
+        }
+        if case .methodNotAllowed(let allow) = refusal { answer.allow = allow }
+        if refusal == .encodingUnknown { answer.acceptEncoding = "identity" }
+        if refusal.endsConnection || !isBodyDone(of: client) { exchange.isKept = false }
+        send(answer, to: client)
+    }
+
+    /// Is it known where the next request begins? A client that waits for 100 may send its body or not,
+    /// as it likes; then nobody knows.
+    private func isBodyDone(of client: Client) -> Bool {
+        if client.http.isBodyComplete { return true }
+        return !client.exchange.expectsContinue && client.http.dropBody(from: &client.input)
+    }
+
+    private mutating func appendComplaints() {
+        for complaint in validator.complaints {
+            text.append("line ")
+            text.append(decimal: complaint.line)
+            text.append(", column ")
+            text.append(decimal: complaint.column)
+            text.append(": ")
+            text.append(complaint.message)
+            text.append("\n")
+            if let hint = complaint.hint {
+                text.append("  hint: ")
+                text.append(hint)
+                text.append("\n")
+            }
+        }
+        let more = validator.summary.complaints - validator.complaints.count
+        if more > 0 {
+            text.append("and ")
+            text.append(decimal: more)
+            text.append(" more\n")
+        }
+    }
+
+    private mutating func send(_ answer: Answer, to client: Client) {
+        let exchange = client.exchange
+        exchange.status = answer.status
+        exchange.stage = .answering
+        var answer = answer
+        answer.contentLength = text.count
+        if isDraining || client.http.requestCount >= snapshot.limits.requestsPerConnectionMax {
+            exchange.isKept = false
+        }
+        prepareOutput(of: client)
+        date.refresh()
+        client.http.append(
+            answer, of: exchange, body: text.span, date: date.bytes.span,
+            requestID: requestIDs.text(of: exchange.requestID).span, to: &client.output)
+        deadlines.set(client.ticket.slot, at: now + snapshot.limits.writeTimeout)
+        unflushed.append(client.ticket)
+    }
+
+    mutating func prepareOutput(of client: Client) {
+        if client.output.capacity == 0 { client.output = buffers.take() }
+    }
+
+    /// The line of the log that tells what became of a request.
+    func report(_ exchange: Exchange, of client: Client) {
+        let isPush = exchange.isPush
+        let level = level(of: exchange, isPush: isPush)
+        guard process.log.isOn(level) else { return }
+        let message: StaticString =
+            exchange.refusal != nil ? "request refused" : isPush ? "push accepted" : "health asked"
+        process.log.write(level, message) { line in
+            line.add("id", RequestIDs.name(of: exchange.requestID))
+            if !exchange.user.isEmpty { line.add("user", exchange.user.span) }
+            line.add("from", client.peer.address.description)
+            if isPush, exchange.keyError == nil {
+                var group = ByteBuffer()
+                exchange.key.writeDescription(into: &group)
+                line.add("group", group.span)
+            }
+            if let refusal = exchange.refusal {
+                line.add("reason", refusal.word)
+            } else if isPush {
+                line.add("samples", exchange.samples)
+            }
+            line.add("bytes", exchange.body.count)
+            line.add("status", exchange.status.code)
+            line.add("ms", milliseconds: now.nanoseconds(since: exchange.beganAt))
+        }
+    }
+
+    /// A push is worth a line, a look at our health is not. What is our own fault is an error.
+    private func level(of exchange: Exchange, isPush: Bool) -> Log.Level {
+        guard exchange.refusal != nil else { return isPush ? .info : .debug }
+        return exchange.status.code >= 500 ? .error : .warn
+    }
+}
+
+/// The `Date` field, written once a second.
+struct DateField: ~Copyable {
+    var bytes = ByteBuffer(capacity: HTTPDate.length)
+    private var second = -1
+
+    mutating func refresh() {
+        let now = WallClock.now().seconds
+        guard now != second else { return }
+        second = now
+        bytes.removeAll()
+        HTTPDate.append(secondsSince1970: now, to: &bytes)
+    }
+}
+
+/// Names for requests: ten characters of Crockford's base 32, in an order nobody can guess and without
+/// a repetition for as long as the process lives.
+struct RequestIDs {
+    private var state = UInt64.random(in: .min ... .max)
+
+    mutating func next() -> UInt64 {
+        // SplitMix64: a counter, scrambled by a bijection.
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    func text(of id: UInt64) -> InlineArray<10, UInt8> {
+        let digits = ("0123456789ABCDEFGHJKMNPQRSTVWXYZ" as StaticString).span
+        var text = InlineArray<10, UInt8>(repeating: 0)
+        for index in 0..<10 { text[index] = digits[Int(id >> UInt64(5 * index) & 31)] }
+        return text
+    }
+
+    static func name(of id: UInt64) -> String {
+        let text = RequestIDs().text(of: id)
+        return String(decoding: text.span)
+    }
+}

@@ -1,0 +1,346 @@
+import Admission
+import Bytes
+import Configuration
+import HTTP
+import Reactor
+import TLS
+
+/// A client's life on its worker: admitted, handshake, requests, farewell.
+extension Worker {
+    /// How many records one client may have read in a turn before others have theirs.
+    private static let readsPerTurn = 4
+    /// A farewell that is not answered ends after this, or after so many bytes still to come.
+    private static let lingerMax = Duration.seconds(2)
+    private static let lingerBytesMax = 64 << 10
+
+    // MARK: Arriving
+
+    /// Takes over a connection that was let in.
+    mutating func admit(_ arrival: Arrival) {
+        let socket = FileDescriptor(taking: arrival.socket)
+        guard !arrival.isOverAddressLimit || makeRoom(for: arrival.peer.address),
+            let session = try? tls.accept(on: socket)
+        else { return uncount(arrival.peer) }
+        makeRoomForHandshake()
+        let ticket = clients.reserve()
+        let client = Client(
+            ticket: ticket, socket: socket, peer: arrival.peer, tls: session, snapshot: snapshot,
+            at: now)
+        clients.insert(client, at: ticket)
+        process.budgets.beginHandshake()
+        handshakes.append(ticket)
+        deadlines.set(client.ticket.slot, at: now + snapshot.limits.handshakeTimeout)
+        do throws(Errno) {
+            try poller.add(client.socket, for: client.interest, ticket: client.ticket)
+        } catch {
+            depart(client, because: .connectionFailed(.socketFailed(error)))
+        }
+    }
+
+    /// At the limit the handshake that has taken longest gives way: it is the likeliest to be nobody's.
+    private mutating func makeRoomForHandshake() {
+        while let ticket = handshakes.first {
+            guard let client = clients[ticket], client.phase == .handshaking else {
+                handshakes.removeFirst()
+                continue
+            }
+            guard process.budgets.handshakesUnderWay >= snapshot.limits.handshakesMax else {
+                return
+            }
+            depart(client, because: .madeRoom)
+        }
+    }
+
+    /// Ends the oldest connection from this client's network that never logged in. False when there
+    /// is none on this worker.
+    private mutating func makeRoom(for address: IPAddress) -> Bool {
+        var oldest: Client?
+        let network = address.countedNetwork
+        clients.forEach { client in
+            guard !client.hasEverLoggedIn, client.peer.address.countedNetwork == network,
+                client.acceptedAt < oldest?.acceptedAt ?? .distantFuture
+            else { return }
+            oldest = client
+        }
+        guard let oldest else { return false }
+        depart(oldest, because: .madeRoom)
+        return true
+    }
+
+    // MARK: Being served
+
+    mutating func serveClient(_ event: Poller.Readiness) {
+        // Stale: this client left earlier in the turn, and its slot may already be another's.
+        guard let client = clients[event.ticket] else { return }
+        if event.isGone { return depart(client, because: .peerGone) }
+        switch client.phase {
+        case .handshaking: shakeHands(client)
+        case .lingering: if event.isReadable { discard(client) }
+        case .serving:
+            if event.isWritable && !client.output.isEmpty { unflushed.append(client.ticket) }
+            if event.isReadable || client.readWantsWrite { receive(client) }
+        }
+    }
+
+    private mutating func shakeHands(_ client: Client) {
+        do throws(TLSError) {
+            switch try client.handshake() {
+            case .moved:
+                endHandshake(of: client)
+                client.phase = .serving
+                // The first request is due at once: only a connection that has served may idle.
+                deadlines.set(client.ticket.slot, at: now + snapshot.limits.headTimeout)
+                watch(client, for: .reading)
+                receive(client)
+            case .wantsRead: watch(client, for: .reading)
+            case .wantsWrite: watch(client, for: .writing)
+            case .finished, .cut: depart(client, because: .peerGone)
+            }
+        } catch {
+            depart(client, because: .handshakeFailed(error))
+        }
+    }
+
+    private func endHandshake(of client: Client) {
+        if client.phase == .handshaking { process.budgets.endHandshake() }
+    }
+
+    /// Reads what the client has sent, as long as the exchange can use it, and lets it advance.
+    mutating func receive(_ client: Client) {
+        guard client.phase == .serving else { return }
+        for _ in 0..<Worker.readsPerTurn {
+            advance(client)
+            guard client.phase == .serving, clients[client.ticket] != nil else { return }
+            guard client.exchange.wantsBytes else { return pauseReading(client) }
+            switch read(client) {
+            case .moved: continue
+            case .mustWait: return releaseInput(of: client)
+            case .ended: return
+            }
+        }
+        advance(client)
+        resumed.append(client.ticket)
+    }
+
+    private enum Reading { case moved, mustWait, ended }
+
+    private mutating func read(_ client: Client) -> Reading {
+        // What the poller has told of is read once; what is left it will tell again.
+        if client.hasReadThisTurn == now && !client.hasPendingRecord { return .mustWait }
+        client.hasReadThisTurn = now
+        do throws(TLSError) {
+            switch try readOnce(client) {
+            case .moved: return .moved
+            case .wantsRead:
+                client.readWantsWrite = false
+                watch(client, for: .reading)
+                return .mustWait
+            case .wantsWrite:
+                client.readWantsWrite = true
+                watch(client, for: [.reading, .writing])
+                return .mustWait
+            case .finished, .cut:
+                end(client)
+                return .ended
+            }
+        } catch {
+            depart(client, because: .connectionFailed(error))
+            return .ended
+        }
+    }
+
+    private mutating func readOnce(_ client: Client) throws(TLSError) -> TLSConnection.Step {
+        if case .receivingBody = client.exchange.stage, client.input.isEmpty,
+            client.http.takesBodyDirectly
+        {
+            return try readBody(client)
+        }
+        if client.input.capacity == 0 { client.input = buffers.take() }
+        return try client.read()
+    }
+
+    /// The peer sends nothing more. In the middle of a request that is the end of it; between two, a
+    /// farewell. An exchange that needs no more bytes is still answered.
+    private mutating func end(_ client: Client) {
+        switch client.exchange.stage {
+        case .awaitingHead where client.input.isEmpty: depart(client, because: .finished)
+        case .awaitingHead, .receivingBody: depart(client, because: .peerGone)
+        case .verifying, .forwarding, .answering: break
+        }
+    }
+
+    /// Nothing is read while somebody else is waited for: what comes meanwhile stays in the kernel.
+    private mutating func pauseReading(_ client: Client) {
+        if client.hasReadThisTurn == now { return releaseInput(of: client) }
+        watch(client, for: client.interest.subtracting(.reading))
+    }
+
+    mutating func releaseInput(of client: Client) {
+        guard client.input.isEmpty, client.input.capacity > 0 else { return }
+        buffers.give(client.takeInput())
+    }
+
+    /// Changes what the poller watches for; mostly it already does.
+    mutating func watch(_ client: Client, for interest: Poller.Interest) {
+        guard client.interest != interest else { return }
+        do throws(Errno) {
+            try poller.change(client.socket, to: interest, ticket: client.ticket)
+            client.interest = interest
+        } catch {
+            depart(client, because: .connectionFailed(.socketFailed(error)))
+        }
+    }
+
+    // MARK: Being answered
+
+    mutating func flush(_ client: Client) {
+        guard client.phase == .serving else { return }
+        do throws(TLSError) {
+            while !client.output.isEmpty {
+                switch try client.write() {
+                case .moved: continue
+                case .wantsWrite:
+                    if !client.interest.contains(.writing) {
+                        deadlines.set(client.ticket.slot, at: now + snapshot.limits.writeTimeout)
+                    }
+                    return watch(client, for: .writing)
+                case .wantsRead: return watch(client, for: [.reading, .writing])
+                case .finished, .cut: return depart(client, because: .peerGone)
+                }
+            }
+        } catch {
+            return depart(client, because: .connectionFailed(error))
+        }
+        buffers.give(client.takeOutput())
+        if client.interest != .reading && client.exchange.isAnswered {
+            watch(client, for: .reading)
+        }
+        if client.exchange.isAnswered { finishExchange(of: client) }
+    }
+
+    /// The answer is with the kernel: on to the next request, or farewell.
+    private mutating func finishExchange(of client: Client) {
+        let exchange = client.exchange
+        report(exchange, of: client)
+        releaseBody(of: exchange)
+        let limits = snapshot.limits
+        let isLast = client.http.requestCount >= limits.requestsPerConnectionMax
+        guard exchange.isKept, !isLast, !isDraining else { return linger(client) }
+        exchange.reset(stream: exchange.id.stream &+ 1)
+        client.headBeganAt = nil
+        deadlines.set(client.ticket.slot, at: now + limits.idleTimeout)
+        if client.hasBytesAtHand { resumed.append(client.ticket) } else { releaseInput(of: client) }
+    }
+
+    // MARK: Leaving
+
+    /// Says farewell and reads on for a moment: a client that is still sending would otherwise be
+    /// reset, and lose the answer that told it why (RFC 9112 section 9.6).
+    private mutating func linger(_ client: Client) {
+        client.phase = .lingering
+        client.finishSending()
+        client.input.removeAll()
+        deadlines.set(client.ticket.slot, at: now + Worker.lingerMax)
+        watch(client, for: .reading)
+        if clients[client.ticket] != nil { discard(client) }
+    }
+
+    private mutating func discard(_ client: Client) {
+        if client.input.capacity == 0 { client.input = buffers.take() }
+        do throws(Errno) {
+            for _ in 0..<Worker.readsPerTurn {
+                client.input.removeAll()
+                switch try client.readRaw() {
+                case .moved(let count):
+                    client.lingerBytes += count
+                    if client.lingerBytes > Worker.lingerBytesMax {
+                        return depart(client, because: .finished)
+                    }
+                case .wouldBlock:
+                    client.input.removeAll()
+                    return releaseInput(of: client)
+                case .finished: return depart(client, because: .finished)
+                }
+            }
+        } catch {
+            depart(client, because: .finished)
+        }
+    }
+
+    mutating func expire(_ client: Client) {
+        switch client.phase {
+        case .handshaking: depart(client, because: .handshakeTooSlow)
+        case .lingering: depart(client, because: .finished)
+        case .serving where !client.output.isEmpty: depart(client, because: .writeTooSlow)
+        case .serving: expire(client.exchange, of: client)
+        }
+    }
+
+    /// Every way a client can leave comes through here, with its reason. From here on its ticket
+    /// finds nobody; its memory waits for `bury`, since a caller above us may still be inside it.
+    mutating func depart(_ client: Client, because reason: Departure) {
+        guard clients[client.ticket] != nil else { return }
+        endHandshake(of: client)
+        abandon(client.exchange)
+        releaseBody(of: client.exchange)
+        uncount(client.peer)
+        process.log.write(.debug, "connection ended") { line in
+            line.add("from", client.peer.address.description)
+            line.add("reason", reason.word)
+            if let error = reason.error { line.add("error", error.description) }
+        }
+        deadlines.clear(client.ticket.slot)
+        clients.remove(client.ticket)
+        buryLater(client)
+        if isDraining && clients.count == 0 { process.drained(index) }
+    }
+
+    private func uncount(_ peer: SocketAddress) {
+        process.budgets.close(from: peer.address)
+        process.loads[index].remove()
+    }
+
+    // MARK: Going down
+
+    /// No new requests from here on: who is idle is given a moment to speak, who is served is served.
+    mutating func beginDrain() {
+        guard !isDraining else { return }
+        isDraining = true
+        drainIdleEnd = now + .seconds(2)
+        if clients.count == 0 { process.drained(index) }
+    }
+
+    mutating func cutIdleClients() {
+        drainIdleEnd = .distantFuture
+        var idle: [Client] = []
+        clients.forEach { client in
+            if client.phase != .serving || client.exchange.isIdle { idle.append(client) }
+        }
+        for client in idle {
+            if client.phase == .serving {
+                linger(client)
+            } else {
+                depart(client, because: .drained)
+            }
+        }
+    }
+}
+
+/// The handshakes under way in the order in which they began, among others that are over.
+struct HandshakeQueue {
+    private var tickets: [Ticket] = []
+    private var position = 0
+
+    var first: Ticket? { position < tickets.count ? tickets[position] : nil }
+
+    mutating func append(_ ticket: Ticket) { tickets.append(ticket) }
+
+    mutating func removeFirst() {
+        position += 1
+        // Storage is reclaimed in large pieces, and at the end.
+        if position == tickets.count || position > 1024 {
+            tickets.removeFirst(position)
+            position = 0
+        }
+    }
+}

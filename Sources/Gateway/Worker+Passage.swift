@@ -1,0 +1,296 @@
+import Admission
+import Bytes
+import Configuration
+import Exposition
+import HTTP
+import Reactor
+import TLS
+
+/// One request's way through the gate, in the order in which it is decided:
+/// head, route, credentials, grouping key, body complete, body valid, forward, answer.
+extension Worker {
+    /// Lets the client's exchange go on with the bytes that have come, as far as they reach.
+    mutating func advance(_ client: Client) {
+        while client.phase == .serving, !client.input.isEmpty {
+            switch client.exchange.stage {
+            case .awaitingHead: guard readHead(of: client) else { return }
+            case .receivingBody: guard moveBody(of: client) else { return }
+            case .verifying, .forwarding, .answering: return
+            }
+        }
+    }
+
+    // MARK: Head and route
+
+    /// True when the head was complete, or was refused.
+    private mutating func readHead(of client: Client) -> Bool {
+        let exchange = client.exchange
+        do throws(HeadError) {
+            guard let head = try client.http.head(in: client.input.span) else {
+                if client.headBeganAt == nil {
+                    client.headBeganAt = now
+                    deadlines.set(client.ticket.slot, at: now + snapshot.limits.headTimeout)
+                }
+                return false
+            }
+            begin(exchange)
+            exchange.read(head, client.input.span)
+            let decision = decide(head, of: client)
+            client.input.consume(head.length)
+            act(on: decision, of: client)
+        } catch {
+            begin(exchange)
+            refuse(client, .headRefused(error))
+        }
+        return true
+    }
+
+    private mutating func begin(_ exchange: Exchange) {
+        exchange.snapshot = snapshot
+        exchange.requestID = requestIDs.next()
+        exchange.beganAt = now
+    }
+
+    /// What the head alone decides.
+    private enum Decision {
+        case refused(Refusal)
+        case healthy
+        case login(Logins.Outcome)
+    }
+
+    private func decide(_ head: RequestHead, of client: Client) -> Decision {
+        client.input.withSpan { bytes in
+            let path = bytes.extracting(head.path)
+            switch Route(head.method, path) {
+            case .notFound: return .refused(.notFound)
+            case .methodNotAllowed(let allow): return .refused(.methodNotAllowed(allow: allow))
+            case .health: return head.body == .none ? .healthy : .refused(.bodyNotExpected)
+            case .push:
+                client.exchange.readGroupingKey(path)
+                guard let field = head.authorization else { return .refused(.credentialsMissing) }
+                let address = client.peer.address
+                return .login(
+                    logins.check(
+                        bytes.extracting(field), of: client.exchange, from: address, at: now))
+            }
+        }
+    }
+
+    private mutating func act(on decision: Decision, of client: Client) {
+        let exchange = client.exchange
+        // From here to the body's last byte there is one deadline, whoever is waited for.
+        deadlines.set(client.ticket.slot, at: now + snapshot.limits.bodyTimeout)
+        switch decision {
+        case .refused(let refusal): refuse(client, refusal)
+        case .healthy: answerHealth(client)
+        case .login(.good): admit(client)
+        case .login(.pending(let question)): exchange.stage = .verifying(question)
+        case .login(.refused(let refusal)): refuse(client, refusal)
+        }
+    }
+
+    private mutating func answerHealth(_ client: Client) {
+        if isDraining { return refuse(client, .draining) }
+        answer(client, .ok, text: "OK\n")
+    }
+
+    // MARK: Credentials
+
+    /// The desk's verdict about a password.
+    mutating func conclude(_ verdict: PasswordDesk.Verdict) {
+        if let digest = verdict.matched { logins.remember(digest, at: now) }
+        // Stale: whoever asked may have gone meanwhile.
+        guard let client = clients[verdict.exchange.client],
+            let exchange = client.exchange(verdict.exchange), case .verifying = exchange.stage
+        else { return }
+        if verdict.matched == nil {
+            refuse(client, .credentialsWrong)
+        } else {
+            admit(client)
+        }
+        if exchange.wantsBytes || client.hasBytesAtHand { resumed.append(client.ticket) }
+        if exchange.wantsBytes { watch(client, for: .reading) }
+    }
+
+    // MARK: Grouping key, and what kind of body there is
+
+    /// The client is who it says it is. From here on it is told what is wrong.
+    private mutating func admit(_ client: Client) {
+        client.hasEverLoggedIn = true
+        let exchange = client.exchange
+        if let refusal = objection(to: exchange) { return refuse(client, refusal) }
+        switch exchange.framing {
+        case .none:
+            forward(client)
+        case .length(0) where exchange.method == .delete:
+            forward(client)
+        case .length(let length):
+            guard reserve(length, for: exchange) else { return refuse(client, .memoryShort) }
+            receiveBody(of: client, room: length)
+        case .chunked:
+            guard reserve(Worker.bodyStep, for: exchange) else {
+                return refuse(client, .memoryShort)
+            }
+            receiveBody(of: client, room: 0)
+        }
+    }
+
+    private func objection(to exchange: Exchange) -> Refusal? {
+        if let error = exchange.keyError { return .groupingKeyRefused(error) }
+        if exchange.hasQuery { return .queryGiven }
+        if exchange.method == .delete {
+            let isEmpty = exchange.framing == .none || exchange.framing == .length(0)
+            return isEmpty ? nil : .bodyNotExpected
+        }
+        if exchange.framing == .none { return .lengthMissing }
+        if !exchange.isEncodingKnown { return .encodingUnknown }
+        if exchange.isProtobuf { return .protobufGiven }
+        if case .length(let length) = exchange.framing,
+            length > exchange.snapshot.limits.bodyBytesMax
+        {
+            return .bodyTooLarge
+        }
+        return nil
+    }
+
+    // MARK: Body
+
+    /// A body of unknown length is given room in steps.
+    private static let bodyStep = 64 << 10
+
+    private mutating func receiveBody(of client: Client, room: Int) {
+        let exchange = client.exchange
+        exchange.stage = .receivingBody
+        exchange.bodyBeganAt = now
+        if exchange.body.capacity == 0 { exchange.body = buffers.take() }
+        exchange.body.reserve(min(room, Worker.bodyStep))
+        watchBodyRate(of: client)
+        if exchange.framing == .length(0) { return completeBody(of: client) }
+        if exchange.expectsContinue && client.input.isEmpty {
+            prepareOutput(of: client)
+            ResponseWriter.appendContinue(to: &client.output)
+            unflushed.append(client.ticket)
+        }
+    }
+
+    /// Moves what has been read into the body. False when more bytes are needed.
+    private mutating func moveBody(of client: Client) -> Bool {
+        let exchange = client.exchange
+        let bodyBytesMax = exchange.snapshot.limits.bodyBytesMax
+        do throws(ChunkError) {
+            // Of what is in the buffer no more can become body than it is long.
+            guard hasRoom(for: client.input.count, in: exchange) else {
+                refuse(client, .memoryShort)
+                return true
+            }
+            let isComplete = try client.http.moveBody(
+                from: &client.input, to: &exchange.body, bodyBytesMax: bodyBytesMax)
+            guard isComplete else { return false }
+            completeBody(of: client)
+        } catch .bodyTooLarge {
+            refuse(client, .bodyTooLarge)
+        } catch {
+            refuse(client, .bodyMalformed(error))
+        }
+        return true
+    }
+
+    /// Reads from the connection into the body, without a stop between.
+    mutating func readBody(_ client: Client) throws(TLSError) -> TLSConnection.Step {
+        let step = try client.readBody(upTo: min(client.http.bodyBytesLeft, Worker.bodyStep))
+        if case .moved(let count) = step {
+            client.http.tookBody(count)
+            if client.http.bodyBytesLeft == 0 { completeBody(of: client) }
+        }
+        return step
+    }
+
+    private func reserve(_ count: Int, for exchange: Exchange) -> Bool {
+        guard process.budgets.reserve(bytes: count, max: snapshot.limits.bufferedBytesMax) else {
+            return false
+        }
+        exchange.reservedBytes += count
+        return true
+    }
+
+    private func hasRoom(for count: Int, in exchange: Exchange) -> Bool {
+        let needed = exchange.body.count + count
+        if case .length = exchange.framing { return true }
+        while exchange.reservedBytes < needed {
+            guard reserve(Worker.bodyStep, for: exchange) else { return false }
+        }
+        return true
+    }
+
+    mutating func releaseBody(of exchange: Exchange) {
+        process.budgets.release(bytes: exchange.reservedBytes)
+        exchange.reservedBytes = 0
+        if exchange.body.capacity > 0 { buffers.give(exchange.takeBody()) }
+    }
+
+    /// The body is here, whole. Is it what a Pushgateway takes?
+    private mutating func completeBody(of client: Client) {
+        let exchange = client.exchange
+        validator.reset()
+        validator.validate(exchange.body.span, isComplete: true)
+        let summary = validator.summary
+        (exchange.samples, exchange.families) = (summary.samples, summary.families)
+        guard validator.isValid else { return refuse(client, .bodyInvalid) }
+        // An empty PUT deletes what the group holds; an empty POST would do nothing but look fresh.
+        if summary.samples == 0 && exchange.method == .post { return refuse(client, .bodyEmpty) }
+        forward(client)
+    }
+
+    // MARK: Time
+
+    /// The client's own deadline has come while it was being served.
+    mutating func expire(_ exchange: Exchange, of client: Client) {
+        switch exchange.stage {
+        case .awaitingHead where client.headBeganAt == nil:
+            depart(client, because: .idleTooLong)
+        case .awaitingHead:
+            begin(exchange)
+            refuse(client, .headTooSlow)
+        case .verifying(let question):
+            logins.abandon(exchange.id, question)
+            refuse(client, .loginQueueFull)
+        case .receivingBody:
+            if isBodyFastEnough(exchange) {
+                watchBodyRate(of: client)
+            } else {
+                refuse(client, .bodyTooSlow)
+            }
+        case .forwarding: expireForwarding(client)
+        case .answering: depart(client, because: .writeTooSlow)
+        }
+    }
+
+    private func isBodyFastEnough(_ exchange: Exchange) -> Bool {
+        let limits = exchange.snapshot.limits
+        guard now < exchange.beganAt + limits.bodyTimeout else { return false }
+        let elapsed = now.nanoseconds(since: exchange.bodyBeganAt)
+        guard elapsed >= limits.bodyRateMin.after.nanoseconds else { return true }
+        let seconds = Int(clamping: elapsed / 1_000_000_000)
+        let (demanded, overflowed) = seconds.multipliedReportingOverflow(
+            by: limits.bodyRateMin.bytesPerSecond)
+        return !overflowed && exchange.body.count >= demanded
+    }
+
+    /// Looks at the body's pace again in a second, and for the first time when the pace begins to count.
+    private mutating func watchBodyRate(of client: Client) {
+        let exchange = client.exchange
+        let limits = exchange.snapshot.limits
+        let first = exchange.bodyBeganAt + limits.bodyRateMin.after
+        let next = first > now ? first : now + .seconds(1)
+        deadlines.set(client.ticket.slot, at: min(next, exchange.beganAt + limits.bodyTimeout))
+    }
+
+    /// Whoever was to answer this exchange need not any more.
+    mutating func abandon(_ exchange: Exchange) {
+        switch exchange.stage {
+        case .verifying(let question): logins.abandon(exchange.id, question)
+        case .forwarding: abandonForwarding(exchange)
+        case .awaitingHead, .receivingBody, .answering: break
+        }
+    }
+}

@@ -1,0 +1,219 @@
+import Admission
+import Configuration
+import Bytes
+import Exposition
+import HTTP
+import Reactor
+import TLS
+
+/// What other threads write to a worker.
+enum WorkerLetter: Sendable {
+    case arrival(Arrival)
+    case password(PasswordDesk.Verdict)
+    case upstreamAddresses([SocketAddress])
+    case drain
+}
+
+/// A connection that was accepted and let in. The descriptor has no owner while it is on its way.
+struct Arrival: Sendable {
+    let socket: Int32
+    let peer: SocketAddress
+    /// Its address has more connections than it may: one of them has to go.
+    let isOverAddressLimit: Bool
+}
+
+/// Why a connection ended without an answer being its end.
+enum Departure: Error {
+    /// It said farewell, or had nothing more to ask.
+    case finished
+    case peerGone
+    case handshakeFailed(TLSError)
+    case handshakeTooSlow
+    case connectionFailed(TLSError)
+    case idleTooLong
+    case writeTooSlow
+    case madeRoom
+    case drained
+
+    var word: StaticString {
+        switch self {
+        case .finished: "finished"
+        case .peerGone: "peer_gone"
+        case .handshakeFailed: "handshake_failed"
+        case .handshakeTooSlow: "handshake_too_slow"
+        case .connectionFailed: "connection_failed"
+        case .idleTooLong: "idle_too_long"
+        case .writeTooSlow: "write_too_slow"
+        case .madeRoom: "made_room"
+        case .drained: "drained"
+        }
+    }
+
+    var error: TLSError? {
+        switch self {
+        case .handshakeFailed(let error), .connectionFailed(let error): error
+        default: nil
+        }
+    }
+}
+
+/// One thread's clients, their exchanges and its share of the upstream. Nothing here is shared;
+/// nothing locks.
+///
+/// The turn of the loop is a contract that everything below is written against:
+///
+///     wait    sleep, but never past the nearest deadline
+///     serve   let each ready connection read or be read; replies are queued, not sent
+///     expire  end what is past its deadline, however busy the others keep us
+///     flush   send what serve and expire queued
+///     bury    free who departed; no other step frees anybody
+///
+/// `serve` is called for each event, the other three once a turn; `Loop` does the waiting.
+struct Worker: ~Copyable {
+    let index: Int
+    let poller: Poller
+    let mailbox: Mailbox<WorkerLetter>
+    let process: ProcessState
+    var snapshot: Snapshot
+    let tls: ServerContext
+    let logins: Logins
+
+    var clients = Table<Client>(of: .client)
+    var deadlines: Deadlines
+    var handshakes = HandshakeQueue()
+    var upstream: Upstream
+    var validator: Validator
+    var buffers = BufferPool(bufferBytes: 16 << 10, keptMax: 256)
+
+    /// Who has something to send; clients and upstream connections alike.
+    var unflushed: [Ticket] = []
+    /// Who has bytes at hand that the poller knows nothing of.
+    var resumed: [Ticket] = []
+    private var departed: [Client] = []
+    private var departedUpstream: [UpstreamConnection] = []
+    private var expired: [Int] = []
+
+    /// Read once a turn: every decision in it agrees on the time.
+    var now: Instant
+    var date = DateField()
+    var requestIDs = RequestIDs()
+    var path = ByteBuffer()
+    var text = ByteBuffer()
+    var isDraining = false
+    var drainIdleEnd = Instant.distantFuture
+
+    init(
+        index: Int, poller: Poller, process: ProcessState, desk: PasswordDesk, snapshot: Snapshot
+    ) throws(Errno) {
+        now = .now()
+        (self.index, self.poller, self.process) = (index, poller, process)
+        self.snapshot = snapshot
+        mailbox = process.mailboxes[index]
+        do throws(IdentityError) {
+            tls = try process.serverContext(for: snapshot)
+        } catch {
+            // The same identity was accepted when the snapshot was read.
+            preconditionFailure("a checked identity was refused")
+        }
+        logins = Logins(worker: index, key: process.digestKey, desk: desk)
+        deadlines = Deadlines(now: now)
+        let settings = snapshot.configuration.upstream
+        let share = settings.connectionsMax / process.mailboxes.count
+        upstream = Upstream(settings, share: share, now: now)
+        validator = Validator(rules: Rules(snapshot.limits))
+        try mailbox.watch(by: poller, ticket: Party.workerMailbox.ticket())
+    }
+
+    // MARK: The turn
+
+    /// The moment this worker must be woken at the latest.
+    var nextDeadline: Instant {
+        if !resumed.isEmpty { return now }
+        return min(min(deadlines.earliest(), upstream.deadlines.earliest()), drainIdleEnd)
+    }
+
+    mutating func serve(_ event: Poller.Readiness) {
+        switch Party(rawValue: event.ticket.kind) {
+        case .client: serveClient(event)
+        case .upstream: serveUpstream(event)
+        case .workerMailbox: for letter in mailbox.collect() { read(letter) }
+        // The control's parties never reach a worker.
+        case .listener, .signals, .controlMailbox, nil: break
+        }
+    }
+
+    /// What remains of a turn once its events are served.
+    mutating func finishTurn() {
+        resume()
+        expire()
+        flush()
+        bury()
+    }
+
+    private mutating func resume() {
+        let tickets = resumed
+        resumed.removeAll(keepingCapacity: true)
+        for ticket in tickets {
+            guard let client = clients[ticket] else { continue }
+            receive(client)
+        }
+    }
+
+    private mutating func expire() {
+        deadlines.expire(at: now, into: &expired)
+        for slot in expired {
+            if let client = clients.member(inSlot: slot) { expire(client) }
+        }
+        expired.removeAll(keepingCapacity: true)
+        upstream.deadlines.expire(at: now, into: &expired)
+        for slot in expired {
+            if let connection = upstream.connections.member(inSlot: slot) { expire(connection) }
+        }
+        expired.removeAll(keepingCapacity: true)
+        if now >= drainIdleEnd { cutIdleClients() }
+    }
+
+    private mutating func flush() {
+        var position = 0
+        // Flushing may queue more, such as a retry; each exchange does so once at most.
+        while position < unflushed.count {
+            let ticket = unflushed[position]
+            position += 1
+            if let client = clients[ticket] {
+                flush(client)
+            } else if let connection = upstream.connections[ticket] {
+                flush(connection)
+            }
+        }
+        unflushed.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func bury() {
+        departed.removeAll(keepingCapacity: true)
+        departedUpstream.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func read(_ letter: WorkerLetter) {
+        switch letter {
+        case .arrival(let arrival): admit(arrival)
+        case .password(let verdict): conclude(verdict)
+        case .upstreamAddresses(let addresses): upstream.addresses = addresses
+        case .drain: beginDrain()
+        }
+    }
+
+    /// Keeps a connection that left until nobody above can still be inside it.
+    mutating func buryLater(_ client: Client) { departed.append(client) }
+    mutating func buryLater(_ connection: UpstreamConnection) {
+        departedUpstream.append(connection)
+    }
+}
+
+extension Rules {
+    fileprivate init(_ limits: Limits) {
+        self.init()
+        seriesMax = limits.seriesMax
+        sampleLabelsMax = limits.sampleLabelsMax
+        labelValueBytesMax = limits.labelValueBytesMax
+    }
+}
