@@ -22,6 +22,13 @@ let dataPath: [SwiftSetting] =
             .treatWarning("EmbeddedRestrictions", as: .error),
         ] : [])
 
+/// What `kanmon --version` says it was built from.
+let revision: [SwiftSetting] =
+    Context.gitInformation.map { git in
+        let text = git.currentCommit.prefix(12) + (git.hasUncommittedChanges ? "+" : "")
+        return [.unsafeFlags(["-Xcc", "-DKANMON_REVISION=\"\(text)\""])]
+    } ?? []
+
 let package = Package(
     name: "kanmon",
     products: [
@@ -55,13 +62,15 @@ let package = Package(
                 "Bytes", "Reactor", "TLS", "HTTP", "Admission", "Exposition", "Configuration",
             ],
             swiftSettings: dataPath),
+        .systemLibrary(name: "CRevision"),
         .executableTarget(
             name: "kanmon",
             dependencies: [
-                "Gateway", "Configuration", "Admission", "Exposition", "TLS", "Reactor", "Bytes",
+                "CRevision", "Gateway", "HTTP", "Configuration", "Admission", "Exposition", "TLS",
+                "Reactor", "Bytes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: common),
+            swiftSettings: common + revision),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: common),
         .testTarget(name: "ExpositionTests", dependencies: ["Exposition"], swiftSettings: common),
@@ -70,6 +79,16 @@ let package = Package(
             name: "AdmissionTests", dependencies: ["Admission", "Bytes"], swiftSettings: common),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "Admission", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "ReactorTests", dependencies: ["Reactor", "Bytes"], swiftSettings: common),
+        .testTarget(
+            name: "TLSTests", dependencies: ["TLS", "Reactor", "Bytes"], swiftSettings: common),
+        .testTarget(
+            name: "GatewayTests", dependencies: ["Gateway", "HTTP", "Reactor", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "JourneyTests", dependencies: ["kanmon", "TLS", "Reactor", "Bytes"],
             swiftSettings: common),
     ]
 )

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Configuration
+import Glibc
+
+/// Talking to the person at the terminal. Results go to stdout, everything else to stderr.
+enum Console {
+    static func say(_ text: String) { write(text + "\n", to: 1) }
+    static func complain(_ text: String) { write(text + "\n", to: 2) }
+
+    /// All problems, then how many there were and what follows from it.
+    static func report(_ problems: [Problem], consequence: String) {
+        for problem in problems { complain(problem.description) }
+        let errors = problems.count { $0.severity == .error }
+        let warnings = problems.count - errors
+        if !problems.isEmpty {
+            complain("\(count(errors, "error")), \(count(warnings, "warning")). \(consequence)")
+        }
+    }
+
+    private static func count(_ number: Int, _ noun: String) -> String {
+        "\(number) \(noun)\(number == 1 ? "" : "s")"
+    }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { bytes in
+                unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+            }
+            // Nobody reads: there is nobody to tell.
+            if count < 0 && errno != EINTR { return }
+            rest = rest.dropFirst(max(count, 0))
+        }
+    }
+}
+
+/// The exit codes beside 0 and the argument parser's own 64 (sysexits.h).
+extension ExitCode {
+    static let negative = ExitCode(1)
+    static let noInput = ExitCode(66)
+    static let unavailable = ExitCode(69)
+    static let systemError = ExitCode(71)
+    static let badConfiguration = ExitCode(78)
+}

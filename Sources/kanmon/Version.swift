@@ -1,0 +1,29 @@
+import CRevision
+import TLS
+
+/// What this program is and what it was made with.
+enum Version {
+    static let number = "0.1.0"
+
+    static var text: String {
+        """
+        kanmon \(number) (revision \(revision))
+        Swift \(swift)
+        OpenSSL built against: \(Library.builtAgainst)
+        OpenSSL loaded: \(Library.loaded)
+        """
+    }
+
+    static var revision: String { unsafe String(cString: kanmon_revision) }
+
+    /// The compiler's version, as far as a program can ask for it.
+    private static var swift: String {
+        #if compiler(>=6.5)
+            "6.5 or later"
+        #elseif compiler(>=6.4)
+            "6.4"
+        #else
+            "6.3"
+        #endif
+    }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import Testing
+
+/// Who is let in, and what guessing costs.
+@Suite struct LoginTests {
+    @Test func `all who wait for the same password share one verification`() throws {
+        let pushgateway = try Pushgateway()
+        let users = try Self.users(cost: 10)
+        let gate = try Gate(upstream: pushgateway.port, users: users)
+        let clients = try (0..<40).map { _ in try gate.connect() }
+        let began = Date()
+        for client in clients {
+            try client.send(TestClient.request("POST", "/metrics/job/herd", body: "a 1\n"))
+        }
+        for client in clients { #expect(try client.answer().status == 200) }
+        // Forty verifications at this cost take over two seconds on this machine's processors.
+        #expect(Date().timeIntervalSince(began) < 1.5)
+    }
+
+    @Test func `a user with two lines may use either password`() throws {
+        let pushgateway = try Pushgateway()
+        let folder = TemporaryFolder()
+        let file = folder.write("htpasswd", Gate.users)
+        let added = try run(
+            Programs.kanmon, ["passwd", file, "prom", "--add", "--cost", "4"], input: "newer\n")
+        #expect(added.status == 0, "\(added.errors)")
+        let gate = try Gate(
+            upstream: pushgateway.port,
+            users: String(decoding: folder.read("htpasswd"), as: UTF8.self))
+        for password in ["secret", "newer", "secret", "newer"] {
+            let answer = try gate.send(
+                "POST", "/metrics/job/two", body: "a 1\n", login: "prom:\(password)")
+            #expect(answer.status == 200, "\(password)")
+        }
+        #expect(
+            try gate.send("POST", "/metrics/job/two", body: "a 1\n", login: "prom:third").status
+                == 401)
+    }
+
+    @Test func `failures of one kind cannot be told from another`() throws {
+        let gate = try Gate(upstream: try freePort())
+        let answers = try [
+            "prom:wrong", "nobody:wrong", "prom:" + String(repeating: "x", count: 80),
+            "prom:sec\0ret",
+        ]
+        .map { try gate.send("POST", "/metrics/job/x", body: "a 1\n", login: $0) }
+        for answer in answers {
+            #expect(answer.status == 401)
+            #expect(answer.body == answers[0].body)
+            #expect(Set(answer.fields.keys) == Set(answers[0].fields.keys))
+            #expect(answer.fields["content-length"] == answers[0].fields["content-length"])
+        }
+    }
+
+    @Test func `after too many failures the right password still gets through`() throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(
+            upstream: pushgateway.port,
+            settings: "limits: {failed_logins_per_minute_max: {user: 3, address: 5}}")
+        for number in 0..<12 {
+            let answer = try gate.send(
+                "POST", "/metrics/job/x", body: "a 1\n", login: "prom:wrong\(number)")
+            #expect(answer.status == 401)
+        }
+        #expect(try gate.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
+    }
+
+    @Test func `the slow lane is short, and says 429 when it is full`() throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(
+            upstream: pushgateway.port,
+            settings:
+                "limits: {password_queue_max: 4, failed_logins_per_minute_max: {user: 1, address: 1}}",
+            users: try Self.users(cost: 12))
+        // Known before the trouble begins, so it never goes to the desk again.
+        let known = try gate.connect()
+        #expect(try known.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
+        for number in 0..<2 {
+            _ = try gate.send("POST", "/metrics/job/x", body: "a 1\n", login: "prom:wrong\(number)")
+        }
+        let guessers = try (0..<12).map { _ in try gate.connect() }
+        for (number, guesser) in guessers.enumerated() {
+            try guesser.send(
+                TestClient.request(
+                    "POST", "/metrics/job/x", body: "a 1\n", login: "prom:guess\(number)"))
+        }
+        #expect(try known.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
+        let answers = try guessers.map { try $0.answer(within: 30) }
+        let refused = answers.filter { $0.status == 429 }
+        #expect(!refused.isEmpty)
+        #expect(refused.allSatisfy { $0.fields["retry-after"] != nil })
+        #expect(answers.allSatisfy { $0.status == 401 || $0.status == 429 })
+    }
+
+    @Test func `a login counts for its request only`() throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(upstream: pushgateway.port)
+        let client = try gate.connect()
+        #expect(try client.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
+        #expect(try client.send("POST", "/metrics/job/x", body: "a 1\n", login: nil).status == 401)
+    }
+
+    private static func users(cost: Int) throws -> String {
+        let folder = TemporaryFolder()
+        let file = folder.path + "/htpasswd"
+        let made = try run(
+            Programs.kanmon, ["passwd", file, "prom", "--cost", "\(cost)"], input: "secret\n")
+        #expect(made.status == 0, "\(made.errors)")
+        return String(decoding: folder.read("htpasswd"), as: UTF8.self)
+    }
+}

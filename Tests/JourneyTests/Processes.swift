@@ -1,0 +1,160 @@
+import Foundation
+import Synchronization
+
+/// A peer that has gone is told by the write; it must not end the tests.
+let brokenPipesAreIgnored: Void = { signal(SIGPIPE, SIG_IGN) }()
+
+/// A program under test, started for it and ended with it.
+final class RunningProgram: Sendable {
+    let processID: Int32
+    private let process: Process
+    private let collected = Collected()
+    private let ended = DispatchSemaphore(value: 0)
+
+    private final class Collected: Sendable {
+        let text = Mutex("")
+    }
+
+    struct CannotStart: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    init(_ path: String, _ arguments: [String], environment: [String: String]? = nil) throws {
+        _ = brokenPipesAreIgnored
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        if let environment { process.environment = environment }
+        let output = Pipe()
+        process.standardError = output
+        process.standardOutput = output
+        process.standardInput = FileHandle.nullDevice
+        process.terminationHandler = { [ended] _ in ended.signal() }
+        try process.run()
+        processID = process.processIdentifier
+        output.fileHandleForReading.readabilityHandler = { [collected] handle in
+            let data = handle.availableData
+            if data.isEmpty { handle.readabilityHandler = nil }
+            collected.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
+        }
+    }
+
+    deinit { if process.isRunning { kill(processID, SIGKILL) } }
+
+    /// What it has written so far, on either stream.
+    var output: String { collected.text.withLock { $0 } }
+    var isRunning: Bool { process.isRunning }
+
+    func signal(_ number: Int32) { kill(processID, number) }
+
+    /// Its exit status; nil when it does not end in time.
+    func exitStatus(within seconds: Double = 20) -> Int32? {
+        guard ended.wait(timeout: .now() + seconds) == .success else { return nil }
+        ended.signal()
+        // What it wrote last may still be in the pipe.
+        usleep(50_000)
+        return process.terminationStatus
+    }
+
+    /// Waits until what it has written matches; nil when it never does.
+    func waitForOutput(within seconds: Double = 20, _ match: (String) -> String?) -> String? {
+        let end = Date().addingTimeInterval(seconds)
+        while Date() < end {
+            if let found = match(output) { return found }
+            if !isRunning { return match(output) }
+            usleep(10_000)
+        }
+        return nil
+    }
+}
+
+/// Where the programs are that the tests run.
+enum Programs {
+    /// The binary that was built with these tests.
+    static let kanmon: String = {
+        let folder = Bundle.main.executableURL?.deletingLastPathComponent().path
+        let candidates = [folder ?? "", packageRoot + "/.build/debug"].map { $0 + "/kanmon" }
+        return candidates.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "kanmon"
+    }()
+
+    static let pushgateway = find("prometheus-pushgateway")
+    static let curl = find("curl")
+
+    static let packageRoot: String = {
+        let file = URL(fileURLWithPath: #filePath)
+        return file.deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().path
+    }()
+
+    private static func find(_ name: String) -> String? {
+        ["/usr/bin/", "/usr/local/bin/", "/usr/sbin/"].map { $0 + name }
+            .first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
+}
+
+/// A folder for one test, gone with it.
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() {
+        path = NSTemporaryDirectory() + "kanmon-test-" + UUID().uuidString
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    @discardableResult
+    func write(_ name: String, _ text: String, mode: Int = 0o600) -> String {
+        let file = path + "/" + name
+        _ = FileManager.default.createFile(
+            atPath: file, contents: Data(text.utf8), attributes: [.posixPermissions: mode])
+        return file
+    }
+
+    func read(_ name: String) -> [UInt8] {
+        [UInt8](FileManager.default.contents(atPath: path + "/" + name) ?? Data())
+    }
+}
+
+/// Runs a program to its end.
+func run(
+    _ path: String, _ arguments: [String], input: String = "", within seconds: Double = 30
+) throws -> (status: Int32, output: String, errors: String) {
+    _ = brokenPipesAreIgnored
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = arguments
+    let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
+    process.standardInput = stdin
+    process.standardOutput = stdout
+    process.standardError = stderr
+    try process.run()
+    stdin.fileHandleForWriting.write(Data(input.utf8))
+    try stdin.fileHandleForWriting.close()
+    let id = process.processIdentifier
+    let guardian = DispatchWorkItem { kill(id, SIGKILL) }
+    DispatchQueue.global().asyncAfter(deadline: .now() + seconds, execute: guardian)
+    let output = String(decoding: stdout.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let errors = String(decoding: stderr.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    guardian.cancel()
+    return (process.terminationStatus, output, errors)
+}
+
+/// A port of the loopback interface that nobody has right now.
+func freePort() throws -> UInt16 {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            unsafe bind(listener, address, length) == 0
+                && getsockname(listener, address, &length) == 0
+        }
+    }
+    guard result else { throw RunningProgram.CannotStart(description: "no free port") }
+    return UInt16(bigEndian: address.sin_port)
+}

@@ -1,0 +1,109 @@
+import Foundation
+
+/// A real Pushgateway of the test's own, on a free port, with nothing kept on disk.
+final class Pushgateway: Sendable {
+    let port: UInt16
+    let program: RunningProgram
+
+    init() throws {
+        guard let path = Programs.pushgateway else {
+            throw RunningProgram.CannotStart(
+                description: "prometheus-pushgateway is not installed; make test installs it")
+        }
+        port = try freePort()
+        program = try RunningProgram(
+            path, ["--web.listen-address=127.0.0.1:\(port)", "--persistence.file="])
+        let end = Date().addingTimeInterval(20)
+        while (try? get("/-/ready"))?.status != 200 {
+            guard Date() < end else {
+                throw RunningProgram.CannotStart(description: "no Pushgateway: \(program.output)")
+            }
+            usleep(20_000)
+        }
+    }
+
+    deinit { program.signal(SIGKILL) }
+
+    var url: String { "http://127.0.0.1:\(port)" }
+
+    func get(_ path: String) throws -> (status: Int, body: String) {
+        let socket = try BlockingSocket(port: port)
+        try socket.send(
+            Array("GET \(path) HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".utf8))
+        let answer = String(decoding: socket.receiveAll(), as: UTF8.self)
+        let parts = answer.split(separator: "\r\n\r\n", maxSplits: 1).map(String.init)
+        let status = answer.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        return (status, parts.count > 1 ? parts[1] : "")
+    }
+
+    /// The samples it exports of `metric`, as lines.
+    func samples(of metric: String) throws -> [String] {
+        try get("/metrics").body.split(separator: "\n").map(String.init)
+            .filter { $0.hasPrefix(metric + "{") || $0.hasPrefix(metric + " ") }
+    }
+
+    /// How many requests reached its push and delete handlers: what a refusal must not change.
+    func pushRequests() throws -> Int {
+        try get("/metrics").body.split(separator: "\n")
+            .filter { $0.hasPrefix("pushgateway_http_requests_total{") }
+            .filter { $0.contains("handler=\"push\"") || $0.contains("handler=\"delete\"") }
+            .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }
+            .reduce(0) { $0 + Int($1) }
+    }
+}
+
+/// A plain TCP connection that waits, but never for long.
+final class BlockingSocket {
+    let number: Int32
+
+    init(port: UInt16) throws {
+        number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var timeout = timeval(tv_sec: 10, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        unsafe setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &timeout, size)
+        unsafe setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &timeout, size)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe connect(number, address, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else {
+            throw RunningProgram.CannotStart(
+                description: "cannot connect to port \(port): errno \(errno)")
+        }
+    }
+
+    deinit { close(number) }
+
+    func send(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { bytes in
+                unsafe Glibc.send(number, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else {
+                throw RunningProgram.CannotStart(description: "send: errno \(errno)")
+            }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Up to `limit` bytes; nil when the peer has closed or nothing came in time.
+    func receive(upTo limit: Int = 65_536) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let count = unsafe bytes.withUnsafeMutableBytes { bytes in
+            unsafe recv(number, bytes.baseAddress, bytes.count, 0)
+        }
+        return count > 0 ? Array(bytes[..<count]) : nil
+    }
+
+    func receiveAll() -> [UInt8] {
+        var all: [UInt8] = []
+        while let more = receive() { all += more }
+        return all
+    }
+}

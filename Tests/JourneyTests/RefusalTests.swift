@@ -1,0 +1,225 @@
+import Foundation
+import Testing
+
+/// What a client is told when its request is refused, and that the Pushgateway never hears of it.
+@Suite struct RefusalTests {
+    struct Case: CustomTestStringConvertible, Sendable {
+        let name: String
+        let request: String
+        let status: Int
+        let text: String
+        var fields: [String: String] = [:]
+        /// Does the connection end? Where the next request begins is not known then.
+        var isLast = false
+
+        init(
+            _ name: String, _ method: String, _ path: String, body: String? = nil,
+            login: String? = "prom:secret", with more: [String] = [], gets status: Int,
+            _ text: String,
+            fields: [String: String] = [:], isLast: Bool = false
+        ) {
+            (self.name, self.status, self.text) = (name, status, text)
+            (self.fields, self.isLast) = (fields, isLast)
+            request = TestClient.request(method, path, body: body, login: login, fields: more)
+        }
+
+        var testDescription: String { name }
+    }
+
+    static let unauthorized = ["www-authenticate": "Basic realm=\"kanmon\", charset=\"UTF-8\""]
+    static let push = "/metrics/job/refused"
+
+    static let cases: [Case] = [
+        Case(
+            "a path that is no push", "POST", "/metrics", body: "a 1\n", gets: 404,
+            "nothing is here"),
+        Case(
+            "the Pushgateway's own paths", "PUT", "/api/v1/admin/wipe", body: "", gets: 404,
+            "nothing is here"),
+        Case(
+            "another case of letters", "POST", "/Metrics/job/a", body: "a 1\n", gets: 404,
+            "nothing is here"),
+        Case(
+            "an encoded route", "POST", "/metrics%2Fjob/a", body: "a 1\n", gets: 404,
+            "nothing is here"),
+        Case(
+            "a GET of a group", "GET", push, gets: 405, "method",
+            fields: ["allow": "DELETE, POST, PUT"]),
+        Case(
+            "a POST to health", "POST", "/healthz", body: "", login: nil, gets: 405, "method",
+            fields: ["allow": "GET, HEAD"]),
+        Case(
+            "no login", "POST", push, body: "a 1\n", login: nil, gets: 401,
+            "user name and a password", fields: unauthorized),
+        Case(
+            "a login that is none", "POST", push, body: "a 1\n", login: nil,
+            with: ["Authorization: Bearer x"], gets: 401, "user name and a password",
+            fields: unauthorized),
+        Case(
+            "a wrong password", "POST", push, body: "a 1\n", login: "prom:wrong", gets: 401,
+            "user name or password is wrong", fields: unauthorized),
+        Case(
+            "an unknown user", "POST", push, body: "a 1\n", login: "nobody:secret", gets: 401,
+            "user name or password is wrong", fields: unauthorized),
+        Case(
+            "a password over 72 bytes", "POST", push, body: "a 1\n",
+            login: "prom:" + String(repeating: "x", count: 73), gets: 401,
+            "user name or password is wrong", fields: unauthorized),
+        Case(
+            "a bad path and no login", "POST", "/metrics/job/%FF", body: "a 1\n", login: nil,
+            gets: 401, "user name and a password"),
+        Case(
+            "a job that is not UTF-8", "POST", "/metrics/job/%FF", body: "a 1\n", gets: 400, "UTF-8"
+        ),
+        Case(
+            "a job that is not UTF-8 in base64", "POST", "/metrics/job@base64/_w", body: "a 1\n",
+            gets: 400, "UTF-8"),
+        Case("bad base64", "POST", "/metrics/job@base64/!!", body: "a 1\n", gets: 400, "base64"),
+        Case("an encoded slash", "POST", "/metrics/job/a%2Fb", body: "a 1\n", gets: 400, "%2F"),
+        Case(
+            "an odd number of parts", "POST", "/metrics/job/a/instance", body: "a 1\n", gets: 400,
+            "value"),
+        Case("a dot segment", "POST", "/metrics/job/../x", body: "a 1\n", gets: 400, "base64"),
+        Case("an empty segment", "POST", "/metrics/job//x", body: "a 1\n", gets: 400, "//"),
+        Case(
+            "a label given twice", "POST", "/metrics/job/a/l/1/l/2", body: "a 1\n", gets: 400,
+            "twice"),
+        Case("a query", "POST", push + "?x=1", body: "a 1\n", gets: 400, "no query"),
+        Case("no length", "POST", push, gets: 411, "Content-Length"),
+        Case(
+            "an unknown encoding", "POST", push, body: "a 1\n", with: ["Content-Encoding: br"],
+            gets: 415, "Content-Encoding", fields: ["accept-encoding": "identity"]),
+        Case(
+            "protobuf", "POST", push, body: "x",
+            with: [
+                "Content-Type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            ], gets: 415, "protobuf"),
+        Case(
+            "a body over the limit", "POST", push, with: ["Content-Length: 4194305"], gets: 413,
+            "larger", isLast: true),
+        Case("an empty POST", "POST", push, body: "", gets: 400, "no sample"),
+        Case("a body of comments", "POST", push, body: "# nothing\n", gets: 400, "no sample"),
+        Case(
+            "a value that is no number", "POST", push, body: "ok 1\na b\n", gets: 400,
+            "line 2, column 3"),
+        Case("a body without its last line feed", "POST", push, body: "a 1", gets: 400, "hint"),
+        Case("a timestamp", "POST", push, body: "a 1 1000\n", gets: 400, "timestamp"),
+        Case(
+            "a DELETE with a body", "DELETE", push, body: "a 1\n", gets: 400, "no body",
+            isLast: true),
+        Case(
+            "two lengths", "POST", push, body: "a 1\n", with: ["Content-Length: 5"], gets: 400,
+            "Content-Length", isLast: true),
+        Case(
+            "length and chunks", "POST", push, body: "a 1\n", with: ["Transfer-Encoding: chunked"],
+            gets: 400, "Transfer-Encoding", isLast: true),
+        Case(
+            "an unknown transfer coding", "POST", push, with: ["Transfer-Encoding: gzip"],
+            gets: 501, "chunked", isLast: true),
+        Case(
+            "an unknown expectation", "POST", push, body: "a 1\n", with: ["Expect: 200-ok"],
+            gets: 417, "100-continue", isLast: true),
+        Case(
+            "a target over the limit", "POST",
+            "/metrics/job/" + String(repeating: "a", count: 4096), body: "a 1\n", gets: 414,
+            "too long", isLast: true),
+        Case(
+            "a head over the limit", "POST", push, body: "a 1\n",
+            with: ["X: " + String(repeating: "a", count: 8192)], gets: 431, "too large",
+            isLast: true),
+        Case(
+            "too many fields", "POST", push, body: "a 1\n", with: (0..<65).map { "X\($0): y" },
+            gets: 431, "too many", isLast: true),
+    ]
+
+    @Test(arguments: cases)
+    func `the refusal has its status and a text, and the Pushgateway sees nothing`(refused: Case)
+        throws
+    {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(upstream: pushgateway.port)
+        let before = try pushgateway.pushRequests()
+        let client = try gate.connect()
+        try client.send(refused.request)
+        let answer = try client.answer(to: String(refused.request.prefix { $0 != " " }))
+        #expect(answer.status == refused.status, "\(answer)")
+        #expect(answer.body.contains(refused.text), "\(answer)")
+        #expect(answer.body.hasSuffix("\n") && answer.body.utf8.count > 10, "\(answer)")
+        for (name, value) in refused.fields { #expect(answer.fields[name] == value) }
+        #expect(answer.isLast == refused.isLast, "\(answer)")
+        #expect(try pushgateway.pushRequests() == before)
+
+        // And a good push goes through right afterwards, on the same connection where it is kept.
+        let next = refused.isLast ? try gate.connect() : client
+        #expect(try next.send("POST", "/metrics/job/good", body: "a 1\n").status == 200)
+    }
+
+    @Test(arguments: ["GET / HTTP/3.0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+    func `another version of HTTP is 505`(request: String) throws {
+        let gate = try Gate(upstream: try freePort())
+        let client = try gate.connect()
+        try client.send(request)
+        #expect(try client.answer().status == 505)
+        #expect(client.waitForEnd(within: 5).ended)
+    }
+
+    @Test func `twenty problems are shown, and the rest is counted`() throws {
+        let gate = try Gate(upstream: try freePort())
+        let answer = try gate.send(
+            "POST", Self.push, body: String(repeating: "a b\n", count: 30))
+        #expect(answer.status == 400)
+        #expect(answer.body.contains("line 20, column 3"))
+        #expect(!answer.body.contains("line 21, column 3"))
+        #expect(answer.body.contains("and 10 more"))
+    }
+
+    @Test func `no more than a little of the body comes back, and nothing that steers a terminal`()
+        throws
+    {
+        let gate = try Gate(upstream: try freePort())
+        let answer = try gate.send(
+            "POST", Self.push, body: "a \u{1B}[31m" + String(repeating: "x", count: 1000) + "\n")
+        #expect(answer.status == 400)
+        #expect(!answer.body.utf8.contains(0x1B))
+        #expect(answer.body.utf8.count < 400)
+    }
+
+    @Test func `a refused body is not taken for the next request`() throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(upstream: pushgateway.port)
+        let client = try gate.connect()
+        let smuggled = TestClient.request("POST", "/metrics/job/smuggled", body: "a 1\n")
+        let outer = TestClient.request(
+            "POST", "/metrics/job/outer", body: smuggled, login: "prom:wrong",
+            fields: ["Expect: 100-continue"])
+        try client.send(outer)
+        #expect(try client.answer().status == 401)
+        #expect(client.waitForEnd(within: 5) == (true, ""))
+        #expect(try pushgateway.samples(of: "a").isEmpty)
+    }
+
+    @Test func `a push that the Pushgateway refuses gets its reason in one short line`() throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(upstream: pushgateway.port)
+        #expect(
+            try gate.send("POST", "/metrics/job/one", body: "# TYPE x counter\nx 1\n").status == 200
+        )
+        let answer = try gate.send("POST", "/metrics/job/two", body: "# TYPE x gauge\nx 1\n")
+        #expect(answer.status == 400)
+        #expect(answer.body.hasPrefix("the Pushgateway refused the push: "))
+        #expect(answer.body.utf8.count < 400 && answer.body.split(separator: "\n").count == 1)
+    }
+
+    @Test func `where no byte may be buffered any more it is 503 at once`() throws {
+        let gate = try Gate(
+            upstream: try freePort(),
+            settings: "limits: {buffered_bytes_max: 1MiB, body_bytes_max: 1MiB}")
+        let holder = try gate.connect()
+        try holder.send(
+            TestClient.request("POST", Self.push, fields: ["Content-Length: 1048576"]) + "a 1\n")
+        #expect(gate.log(holding: "never", within: 0.3) == nil)
+        let answer = try gate.send("POST", Self.push, body: "a 1\n")
+        #expect(answer.status == 503)
+        #expect(answer.fields["retry-after"] != nil)
+    }
+}
