@@ -9,15 +9,15 @@ package enum FieldName: UInt8, Sendable, CaseIterable {
     /// comparison and unknown ones mostly none.
     package init?(_ name: Span<UInt8>) {
         switch name.count {
-        case 4 where name.isToken( "host"): self = .host
-        case 6 where name.isToken( "accept"): self = .accept
-        case 6 where name.isToken( "expect"): self = .expect
-        case 10 where name.isToken( "connection"): self = .connection
-        case 12 where name.isToken( "content-type"): self = .contentType
-        case 13 where name.isToken( "authorization"): self = .authorization
-        case 14 where name.isToken( "content-length"): self = .contentLength
-        case 16 where name.isToken( "content-encoding"): self = .contentEncoding
-        case 17 where name.isToken( "transfer-encoding"): self = .transferEncoding
+        case 4 where name.isToken("host"): self = .host
+        case 6 where name.isToken("accept"): self = .accept
+        case 6 where name.isToken("expect"): self = .expect
+        case 10 where name.isToken("connection"): self = .connection
+        case 12 where name.isToken("content-type"): self = .contentType
+        case 13 where name.isToken("authorization"): self = .authorization
+        case 14 where name.isToken("content-length"): self = .contentLength
+        case 16 where name.isToken("content-encoding"): self = .contentEncoding
+        case 17 where name.isToken("transfer-encoding"): self = .transferEncoding
         default: return nil
         }
     }
@@ -26,8 +26,8 @@ package enum FieldName: UInt8, Sendable, CaseIterable {
     /// spellings as one, so such a name has no honest use.
     package static func imitatesFraming(_ name: Span<UInt8>) -> Bool {
         switch name.count {
-        case 14: name.isToken( "content_length")
-        case 17: name.isToken( "transfer_encoding")
+        case 14: name.isToken("content_length")
+        case 17: name.isToken("transfer_encoding")
         default: false
         }
     }
