@@ -16,28 +16,30 @@ import Testing
         #expect(try AddressRange(parsing: canonical) == range)
     }
 
-    @Test(arguments: [
-        ("", .empty), ("/8", .empty), ("fe80::1%eth0", .zone), ("fe80::1%eth0/64", .zone),
-        ("localhost", .hostName), ("bot.example.com/32", .hostName), ("fritz-box", .hostName),
-        ("010.0.0.1", .ambiguousIPv4), ("0x0a.0.0.1", .ambiguousIPv4), ("10.1", .ambiguousIPv4),
-        ("167772161", .ambiguousIPv4), ("10.0.0.256", .ambiguousIPv4),
-        ("10.0.0/24", .ambiguousIPv4), ("10.0.0.0.0/8", .ambiguousIPv4),
-        ("10.0.0.0/33", .prefixTooLong(max: 32)), ("::/129", .prefixTooLong(max: 128)),
-        ("10.0.0.0/999", .prefixTooLong(max: 32)), ("10.0.0.0/-1", .prefixMalformed),
-        ("10.0.0.0/+8", .prefixMalformed), ("10.0.0.0/08", .prefixMalformed),
-        ("10.0.0.0/00", .prefixMalformed), ("10.0.0.0/", .prefixMalformed),
-        ("10.0.0.0/8x", .prefixMalformed), ("10.0.0.0/ 8", .prefixMalformed),
-        ("10.0.0.0/8/8", .prefixMalformed), ("10.0.0.0/1234", .prefixMalformed),
-        ("10.0.0.0/255.0.0.0", .prefixMalformed), ("10.0.0.0/٨", .prefixMalformed),
-        ("1::2::3", .notAnAddress), (":::", .notAnAddress), ("[::1]", .notAnAddress),
-        (" 10.0.0.1", .notAnAddress), ("10.0.0.1\r", .notAnAddress), ("10.0.0.1\0", .notAnAddress),
-        ("10.0.0.1 # me", .notAnAddress), ("*", .notAnAddress), ("10.0.0.1-9", .notAnAddress),
-        ("10.0.0.1/8", .hostBitsSet(network: "10.0.0.0/8", address: "10.0.0.1")),
-        ("2001:db8::1/32", .hostBitsSet(network: "2001:db8::/32", address: "2001:db8::1")),
-        ("::ffff:1.2.3.4/96", .hostBitsSet(network: "0.0.0.0/0", address: "1.2.3.4")),
-        ("0.0.0.1/0", .hostBitsSet(network: "0.0.0.0/0", address: "0.0.0.1")),
-        ("::ffff:0:0/95", .hostBitsSet(network: "::fffe:0:0/95", address: "0.0.0.0")),
-    ] as [(String, AddressRangeError)])
+    @Test(
+        arguments: [
+            ("", .empty), ("/8", .empty), ("fe80::1%eth0", .zone), ("fe80::1%eth0/64", .zone),
+            ("localhost", .hostName), ("bot.example.com/32", .hostName), ("fritz-box", .hostName),
+            ("010.0.0.1", .ambiguousIPv4), ("0x0a.0.0.1", .ambiguousIPv4), ("10.1", .ambiguousIPv4),
+            ("167772161", .ambiguousIPv4), ("10.0.0.256", .ambiguousIPv4),
+            ("10.0.0/24", .ambiguousIPv4), ("10.0.0.0.0/8", .ambiguousIPv4),
+            ("10.0.0.0/33", .prefixTooLong(max: 32)), ("::/129", .prefixTooLong(max: 128)),
+            ("10.0.0.0/999", .prefixTooLong(max: 32)), ("10.0.0.0/-1", .prefixMalformed),
+            ("10.0.0.0/+8", .prefixMalformed), ("10.0.0.0/08", .prefixMalformed),
+            ("10.0.0.0/00", .prefixMalformed), ("10.0.0.0/", .prefixMalformed),
+            ("10.0.0.0/8x", .prefixMalformed), ("10.0.0.0/ 8", .prefixMalformed),
+            ("10.0.0.0/8/8", .prefixMalformed), ("10.0.0.0/1234", .prefixMalformed),
+            ("10.0.0.0/255.0.0.0", .prefixMalformed), ("10.0.0.0/٨", .prefixMalformed),
+            ("1::2::3", .notAnAddress), (":::", .notAnAddress), ("[::1]", .notAnAddress),
+            (" 10.0.0.1", .notAnAddress), ("10.0.0.1\r", .notAnAddress),
+            ("10.0.0.1\0", .notAnAddress),
+            ("10.0.0.1 # me", .notAnAddress), ("*", .notAnAddress), ("10.0.0.1-9", .notAnAddress),
+            ("10.0.0.1/8", .hostBitsSet(network: "10.0.0.0/8", address: "10.0.0.1")),
+            ("2001:db8::1/32", .hostBitsSet(network: "2001:db8::/32", address: "2001:db8::1")),
+            ("::ffff:1.2.3.4/96", .hostBitsSet(network: "0.0.0.0/0", address: "1.2.3.4")),
+            ("0.0.0.1/0", .hostBitsSet(network: "0.0.0.0/0", address: "0.0.0.1")),
+            ("::ffff:0:0/95", .hostBitsSet(network: "::fffe:0:0/95", address: "0.0.0.0")),
+        ] as [(String, AddressRangeError)])
     func `what is no network, or could be two, is refused`(
         text: String, error: AddressRangeError
     ) {

@@ -69,7 +69,8 @@ import Testing
     private func randomRange(_ random: inout SplitMix) throws -> AddressRange {
         let isIPv4 = Bool.random(using: &random)
         let bits = isIPv4 ? 32 : 128
-        let length = [0, 1, 2, 3, bits - 48, bits - 32, bits - 3, bits - 1, bits]
+        let length =
+            [0, 1, 2, 3, bits - 48, bits - 32, bits - 3, bits - 1, bits]
             .filter { $0 >= 0 }.randomElement(using: &random) ?? 0
         var value = UInt128.random(in: 0...7, using: &random)
         value |= UInt128.random(in: 0...7, using: &random) << UInt128(bits - 3)
