@@ -76,7 +76,7 @@ package struct VerifiedCache: ~Copyable {
 
     /// The lower, the sooner a place is given away: what has ended first, then the longest unused.
     private func rank(of index: Int, now: UInt64) -> UInt64 {
-        entries[index].endsAt <= now ? 0 : entries[index].usedAt
+        entries[index].endsAt <= now ? 0 : entries[index].usedAt.saturatingAdd(1)
     }
 
     private func places(of digest: Digest) -> Range<Int> {
