@@ -97,8 +97,9 @@ public struct ByteBuffer: ~Copyable {
 
     public mutating func append(_ literal: StaticString) { append(literal.span) }
 
-    /// Off the hot path only: log lines, error texts.
-    public mutating func append(_ text: String) {
+    /// Off the hot path only: log lines, error texts. Named apart, since a literal would be taken for a
+    /// String before it is taken for a StaticString.
+    public mutating func append(text: String) {
         var text = text
         text.withUTF8 { unsafe append(copying: $0) }
     }

@@ -25,7 +25,7 @@ struct Control: ~Copyable {
     private(set) var isDone = false
 
     /// How long nobody is let in after descriptors ran out or the gate was full.
-    private static let pause = Duration.milliseconds(100)
+    private static let pause = Interval.milliseconds(100)
 
     init(
         poller: Poller, process: ProcessState, snapshot: Snapshot, listeners: [Listener],
@@ -168,7 +168,7 @@ struct Control: ~Copyable {
         }
         listeners.removeAll()
         resumeAt = .distantFuture
-        drainEnd = now + snapshot.limits.drainTimeout
+        drainEnd = now + snapshot.timeouts.drain
         for mailbox in process.mailboxes { mailbox.post(.drain) }
     }
 

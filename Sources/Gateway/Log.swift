@@ -139,7 +139,7 @@ package struct LogLine: ~Copyable {
 
     package mutating func add(_ name: StaticString, _ value: String) {
         var copy = ByteBuffer()
-        copy.append(value)
+        copy.append(text: value)
         add(name, copy.span)
     }
 

@@ -9,7 +9,7 @@ struct RefusedAddresses {
         var toldAt: Instant
     }
 
-    private static let interval = Duration.seconds(60)
+    private static let interval = Interval.seconds(60)
     private static let addressesMax = 1024
     private static let linesPerInterval = 60
 

@@ -10,6 +10,7 @@ package import TLS
 package final class Snapshot: Sendable {
     package let configuration: Configuration
     let limits: Limits
+    let timeouts: Timeouts
     let allowlist: Allowlist
     let users: UserFile
     package let identity: Identity
@@ -21,6 +22,7 @@ package final class Snapshot: Sendable {
     ) {
         self.configuration = configuration
         limits = configuration.limits
+        timeouts = Timeouts(configuration.limits, configuration.upstream)
         (self.allowlist, self.users) = (allowlist, users)
         (self.identity, self.certificate) = (identity, certificate)
     }

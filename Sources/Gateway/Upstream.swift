@@ -15,18 +15,16 @@ struct Upstream: ~Copyable {
     var addresses: [SocketAddress]
     private var nextAddress = 0
 
-    let settings: Configuration.Upstream
     let host: [UInt8]
     let pathPrefix: [UInt8]
 
     /// How long a connection that carries nothing is kept.
-    static let idleMax = Duration.seconds(60)
+    static let idleMax = Interval.seconds(60)
     /// How many pushes may wait for a connection. Each holds its body, so `buffered_bytes_max` usually
     /// ends the queue sooner.
     private static let waitingMax = 4096
 
     init(_ settings: Configuration.Upstream, share: Int, now: Instant) {
-        self.settings = settings
         connectionsMax = max(1, share)
         deadlines = Deadlines(now: now)
         let url = settings.url.value

@@ -71,11 +71,11 @@ extension Worker {
             text.append(", column ")
             text.append(decimal: complaint.column)
             text.append(": ")
-            text.append(complaint.message)
+            text.append(text: complaint.message)
             text.append("\n")
             if let hint = complaint.hint {
                 text.append("  hint: ")
-                text.append(hint)
+                text.append(text: hint)
                 text.append("\n")
             }
         }
@@ -101,7 +101,7 @@ extension Worker {
         client.http.append(
             answer, of: exchange, body: text.span, date: date.bytes.span,
             requestID: requestIDs.text(of: exchange.requestID).span, to: &client.output)
-        deadlines.set(client.ticket.slot, at: now + snapshot.limits.writeTimeout)
+        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.write)
         unflushed.append(client.ticket)
     }
 

@@ -10,7 +10,7 @@ extension Worker {
     /// How many records one client may have read in a turn before others have theirs.
     private static let readsPerTurn = 4
     /// A farewell that is not answered ends after this, or after so many bytes still to come.
-    private static let lingerMax = Duration.seconds(2)
+    private static let lingerMax = Interval.seconds(2)
     private static let lingerBytesMax = 64 << 10
 
     // MARK: Arriving
@@ -29,7 +29,7 @@ extension Worker {
         clients.insert(client, at: ticket)
         process.budgets.beginHandshake()
         handshakes.append(ticket)
-        deadlines.set(client.ticket.slot, at: now + snapshot.limits.handshakeTimeout)
+        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.handshake)
         do throws(Errno) {
             try poller.add(client.socket, for: client.interest, ticket: client.ticket)
         } catch {
@@ -89,7 +89,7 @@ extension Worker {
                 endHandshake(of: client)
                 client.phase = .serving
                 // The first request is due at once: only a connection that has served may idle.
-                deadlines.set(client.ticket.slot, at: now + snapshot.limits.headTimeout)
+                deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.head)
                 watch(client, for: .reading)
                 receive(client)
             case .wantsRead: watch(client, for: .reading)
@@ -201,7 +201,7 @@ extension Worker {
                 case .moved: continue
                 case .wantsWrite:
                     if !client.interest.contains(.writing) {
-                        deadlines.set(client.ticket.slot, at: now + snapshot.limits.writeTimeout)
+                        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.write)
                     }
                     return watch(client, for: .writing)
                 case .wantsRead: return watch(client, for: [.reading, .writing])
@@ -223,12 +223,11 @@ extension Worker {
         let exchange = client.exchange
         report(exchange, of: client)
         releaseBody(of: exchange)
-        let limits = snapshot.limits
-        let isLast = client.http.requestCount >= limits.requestsPerConnectionMax
+        let isLast = client.http.requestCount >= snapshot.limits.requestsPerConnectionMax
         guard exchange.isKept, !isLast, !isDraining else { return linger(client) }
         exchange.reset(stream: exchange.id.stream &+ 1)
         client.headBeganAt = nil
-        deadlines.set(client.ticket.slot, at: now + limits.idleTimeout)
+        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.idle)
         if client.hasBytesAtHand { resumed.append(client.ticket) } else { releaseInput(of: client) }
     }
 

@@ -8,7 +8,7 @@ import Reactor
 extension Worker {
     /// How soon after it was sent a request may be sent again, when a connection that had been used
     /// before turns out to be closed: the Pushgateway closed it while we were writing.
-    private static let retryMax = Duration.seconds(1)
+    private static let retryMax = Interval.seconds(1)
 
     // MARK: Sending
 
@@ -17,7 +17,7 @@ extension Worker {
         let exchange = client.exchange
         exchange.stage = .forwarding
         // While it waits for a connection nothing is lost: that wait ends with 503, a later one with 504.
-        deadlines.set(client.ticket.slot, at: now + upstream.settings.firstByteTimeout)
+        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.upstreamFirstByte)
         if let connection = upstream.takeIdle() {
             begin(exchange, on: connection)
         } else {
@@ -52,7 +52,7 @@ extension Worker {
                 ticket: ticket, socket: try Socket.connect(to: address), address: address)
             upstream.connections.insert(connection, at: ticket)
             try poller.add(connection.socket, for: connection.interest, ticket: ticket)
-            upstream.deadlines.set(ticket.slot, at: now + upstream.settings.connectTimeout)
+            upstream.deadlines.set(ticket.slot, at: now + snapshot.timeouts.upstreamConnect)
             return connection
         } catch {
             logUpstreamFailure("cannot connect to the Pushgateway", address, error)
@@ -77,9 +77,9 @@ extension Worker {
     private mutating func startSending(_ connection: UpstreamConnection) {
         guard let id = connection.exchange, let client = clients[id.client] else { return }
         connection.sentAt = now
-        let settings = upstream.settings
-        upstream.deadlines.set(connection.ticket.slot, at: now + settings.firstByteTimeout)
-        deadlines.set(client.ticket.slot, at: now + settings.timeout)
+        let timeouts = snapshot.timeouts
+        upstream.deadlines.set(connection.ticket.slot, at: now + timeouts.upstreamFirstByte)
+        deadlines.set(client.ticket.slot, at: now + timeouts.upstreamAnswer)
         unflushed.append(connection.ticket)
     }
 

@@ -29,7 +29,7 @@ extension Worker {
             guard let head = try client.http.head(in: client.input.span) else {
                 if client.headBeganAt == nil {
                     client.headBeganAt = now
-                    deadlines.set(client.ticket.slot, at: now + snapshot.limits.headTimeout)
+                    deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.head)
                 }
                 return false
             }
@@ -79,7 +79,7 @@ extension Worker {
     private mutating func act(on decision: Decision, of client: Client) {
         let exchange = client.exchange
         // From here to the body's last byte there is one deadline, whoever is waited for.
-        deadlines.set(client.ticket.slot, at: now + snapshot.limits.bodyTimeout)
+        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.body)
         switch decision {
         case .refused(let refusal): refuse(client, refusal)
         case .healthy: answerHealth(client)
@@ -266,23 +266,23 @@ extension Worker {
     }
 
     private func isBodyFastEnough(_ exchange: Exchange) -> Bool {
-        let limits = exchange.snapshot.limits
-        guard now < exchange.beganAt + limits.bodyTimeout else { return false }
+        let timeouts = exchange.snapshot.timeouts
+        guard now < exchange.beganAt + timeouts.body else { return false }
         let elapsed = now.nanoseconds(since: exchange.bodyBeganAt)
-        guard elapsed >= limits.bodyRateMin.after.nanoseconds else { return true }
+        guard elapsed >= timeouts.bodyPace.nanoseconds else { return true }
         let seconds = Int(clamping: elapsed / 1_000_000_000)
         let (demanded, overflowed) = seconds.multipliedReportingOverflow(
-            by: limits.bodyRateMin.bytesPerSecond)
+            by: exchange.snapshot.limits.bodyRateMin.bytesPerSecond)
         return !overflowed && exchange.body.count >= demanded
     }
 
     /// Looks at the body's pace again in a second, and for the first time when the pace begins to count.
     private mutating func watchBodyRate(of client: Client) {
         let exchange = client.exchange
-        let limits = exchange.snapshot.limits
-        let first = exchange.bodyBeganAt + limits.bodyRateMin.after
+        let timeouts = exchange.snapshot.timeouts
+        let first = exchange.bodyBeganAt + timeouts.bodyPace
         let next = first > now ? first : now + .seconds(1)
-        deadlines.set(client.ticket.slot, at: min(next, exchange.beganAt + limits.bodyTimeout))
+        deadlines.set(client.ticket.slot, at: min(next, exchange.beganAt + timeouts.body))
     }
 
     /// Whoever was to answer this exchange need not any more.

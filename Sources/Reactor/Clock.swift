@@ -18,8 +18,8 @@ package struct Instant: Comparable, Sendable {
         left.nanoseconds < right.nanoseconds
     }
 
-    package static func + (instant: Instant, duration: Duration) -> Instant {
-        let (sum, overflowed) = instant.nanoseconds.addingReportingOverflow(duration.nanoseconds)
+    package static func + (instant: Instant, interval: Interval) -> Instant {
+        let (sum, overflowed) = instant.nanoseconds.addingReportingOverflow(interval.nanoseconds)
         return overflowed ? .distantFuture : Instant(nanoseconds: sum)
     }
 
@@ -29,15 +29,31 @@ package struct Instant: Comparable, Sendable {
     }
 }
 
-extension Duration {
-    /// Whole nanoseconds; nothing negative, and what does not fit is the largest there is.
-    package var nanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+/// How long something may take. The standard library's `Duration` counts in attoseconds and divides
+/// 128 bits by 64 to say its nanoseconds; a loop adds these all day.
+package struct Interval: Comparable, Sendable {
+    package let nanoseconds: UInt64
+
+    package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+    /// Nothing negative; what does not fit is the longest there is.
+    package init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        guard seconds >= 0, attoseconds >= 0 else {
+            self.init(nanoseconds: 0)
+            return
+        }
         let (product, overflowed) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
         let (sum, overflowedAgain) = product.addingReportingOverflow(
             UInt64(attoseconds) / 1_000_000_000)
-        return overflowed || overflowedAgain ? .max : sum
+        self.init(nanoseconds: overflowed || overflowedAgain ? .max : sum)
+    }
+
+    package static func seconds(_ count: Int) -> Interval { Interval(.seconds(count)) }
+    package static func milliseconds(_ count: Int) -> Interval { Interval(.milliseconds(count)) }
+
+    package static func < (left: Interval, right: Interval) -> Bool {
+        left.nanoseconds < right.nanoseconds
     }
 }
 

@@ -112,14 +112,6 @@ package enum Socket {
         _ = shutdown(socket.number, Int32(SHUT_WR))
     }
 
-    /// Drops a connection whose peer does not read for `duration`, also when it answers probes.
-    package static func setUserTimeout(
-        _ socket: borrowing FileDescriptor, _ duration: Duration
-    ) throws(Errno) {
-        let milliseconds = Int32(clamping: duration.nanoseconds / 1_000_000)
-        try set(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, to: milliseconds)
-    }
-
     private static func open(_ family: Int32) throws(Errno) -> FileDescriptor {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         return FileDescriptor(taking: try retryingOnInterrupt { socket(family, type, 0) })

@@ -20,7 +20,7 @@ package final class TicketKeys: Sendable {
         }
     }
 
-    private static let lifetime = Duration.seconds(24 * 60 * 60)
+    private static let lifetime = Interval.seconds(24 * 60 * 60)
 
     /// The newest first; the second only opens.
     private let keys: Mutex<[Key]>

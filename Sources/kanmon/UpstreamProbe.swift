@@ -9,7 +9,7 @@ enum UpstreamProbe {
     static func report(_ upstream: Configuration.Upstream) -> String {
         let url = upstream.url.value
         do throws(Failure) {
-            let status = try ask(url, within: upstream.connectTimeout + .seconds(2))
+            let status = try ask(url, within: Interval(upstream.connectTimeout + .seconds(2)))
             return status == 200
                 ? "The Pushgateway at \(url) answers."
                 : "The Pushgateway at \(url) answers /-/ready with \(status): is this its address?"
@@ -20,7 +20,7 @@ enum UpstreamProbe {
 
     private struct Failure: Error { let reason: String }
 
-    private static func ask(_ url: UpstreamURL, within limit: Duration) throws(Failure) -> Int {
+    private static func ask(_ url: UpstreamURL, within limit: Interval) throws(Failure) -> Int {
         var request = ByteBuffer()
         let host = Array(url.authority.utf8)
         RequestWriter.append(

@@ -25,14 +25,14 @@ final class TestClient {
         poller = try Poller()
         try poller.add(socket, for: .writing, ticket: Ticket(bits: 0))
         tls = try ClientContext(authorities: certificate).connect(on: socket, to: "localhost")
-        _ = poller.wait(until: .now() + .seconds(seconds), from: .now())
-        let end = Instant.now() + .seconds(seconds)
+        _ = poller.wait(until: .now() + .milliseconds(Int(seconds * 1000)), from: .now())
+        let end = Instant.now() + .milliseconds(Int(seconds * 1000))
         while try step(end, { client throws(TLSError) in try client.tls.handshake() }) == nil {}
     }
 
     /// Sends bytes as they are.
     func send(_ bytes: [UInt8], within seconds: Double = 10) throws {
-        let end = Instant.now() + .seconds(seconds)
+        let end = Instant.now() + .milliseconds(Int(seconds * 1000))
         var rest = bytes[...]
         while !rest.isEmpty {
             let sent = Array(rest)
@@ -67,7 +67,7 @@ final class TestClient {
 
     /// The next answer, read to its last byte.
     func answer(to method: String = "POST", within seconds: Double = 15) throws -> Answer {
-        let end = Instant.now() + .seconds(seconds)
+        let end = Instant.now() + .milliseconds(Int(seconds * 1000))
         while true {
             let text = receivedText
             if let head = text.range(of: "\r\n\r\n") {
@@ -99,7 +99,7 @@ final class TestClient {
 
     /// How the gate ended the connection, and what came before it did.
     func waitForEnd(within seconds: Double = 15) -> (ended: Bool, rest: String) {
-        let end = Instant.now() + .seconds(seconds)
+        let end = Instant.now() + .milliseconds(Int(seconds * 1000))
         while true {
             do { try receive(until: end) } catch Failure.tooLate {
                 return (false, receivedText)

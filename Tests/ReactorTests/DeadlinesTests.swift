@@ -4,7 +4,7 @@ import Testing
 @Suite struct DeadlinesTests {
     private let start = Instant(nanoseconds: 1_000_000_000_000)
     /// A deadline may be told of late by at most two ticks of the wheel.
-    private let lateness = Duration.milliseconds(135)
+    private let lateness = Interval.milliseconds(135)
 
     private func expired(_ deadlines: inout Deadlines, at instant: Instant) -> [Int] {
         var slots: [Int] = []
