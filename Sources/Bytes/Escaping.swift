@@ -1,13 +1,14 @@
 extension ByteBuffer {
     /// Appends `text` so that it can stand in JSON or between quotes: `"`, `\` and controls escaped,
     /// what is not UTF-8 as `\ufffd`, and nothing past `bytesMax` bytes of it.
-    public mutating func append(escaping text: Span<UInt8>, bytesMax: Int) {
+    /// Where it is not quoted, `"` and `\` stand for themselves.
+    public mutating func append(escaping text: Span<UInt8>, bytesMax: Int, isQuoted: Bool = true) {
         var index = 0
         while index < min(text.count, bytesMax) {
             let byte = text[index]
             switch byte {
-            case UInt8(ascii: "\""): append("\\\"")
-            case UInt8(ascii: "\\"): append("\\\\")
+            case UInt8(ascii: "\"") where isQuoted: append("\\\"")
+            case UInt8(ascii: "\\") where isQuoted: append("\\\\")
             case 0x0A: append("\\n")
             case 0x0D: append("\\r")
             case 0x09: append("\\t")

@@ -14,9 +14,17 @@ package enum Server {
         case systemRefused(Errno)
     }
 
+    /// Takes the signals the gate is steered by. Before anything else, also before the log: a signal
+    /// goes to any thread that does not block it, and ends the process there.
+    package static func takeSignals() throws(Errno) -> Signals {
+        try Signals(taking: [SIGTERM, SIGINT])
+    }
+
     /// Runs the gate in the calling thread and threads of its own; returns after a clean drain.
-    package static func run(_ snapshot: Snapshot, log: Log) throws(StartError) {
-        var loop = try start(snapshot, log)
+    package static func run(
+        _ snapshot: Snapshot, log: Log, signals: consuming Signals
+    ) throws(StartError) {
+        var loop = try start(snapshot, log, signals)
         loop.run()
         log.write(.info, "drained, going down")
         log.writePending()
@@ -24,13 +32,15 @@ package enum Server {
 
     /// Binds, starts the threads, and gives the loop of the calling one. From then on the control alone
     /// holds the listeners: when it lets go of them, nobody is let in any more.
-    private static func start(_ snapshot: Snapshot, _ log: Log) throws(StartError) -> Loop {
+    private static func start(
+        _ snapshot: Snapshot, _ log: Log, _ signals: consuming Signals
+    ) throws(StartError) -> Loop {
         let listeners = try listen(snapshot.configuration)
         log.write(.info, "listening") { line in
             line.add("address", listeners.map(\.address.description).joined(separator: ","))
         }
         do throws(Errno) {
-            return try assemble(snapshot, log, listeners)
+            return try assemble(snapshot, log, listeners, signals)
         } catch {
             throw .systemRefused(error)
         }
@@ -51,10 +61,8 @@ package enum Server {
     }
 
     private static func assemble(
-        _ snapshot: Snapshot, _ log: Log, _ listeners: [Listener]
+        _ snapshot: Snapshot, _ log: Log, _ listeners: [Listener], _ signals: consuming Signals
     ) throws(Errno) -> Loop {
-        // Before any thread starts, so that all of them leave these signals to the control.
-        let signals = try Signals(taking: [SIGTERM, SIGINT])
         let limits = snapshot.limits
         let workers = workerCount(snapshot.configuration.workers)
         let process = try ProcessState(log: log, workers: workers, limits: limits)

@@ -22,6 +22,7 @@ final class UpstreamConnection {
     var sentAt = Instant(nanoseconds: 0)
     private var head = ByteBuffer()
     private var bodySent = 0
+    private var isSent = false
 
     private var input = ByteBuffer()
     private var parser = ResponseParser()
@@ -47,6 +48,7 @@ final class UpstreamConnection {
         head.removeAll()
         writeHead(&head)
         bodySent = 0
+        isSent = false
         sentAt = now
         response = nil
         interimCount = 0
@@ -72,7 +74,8 @@ final class UpstreamConnection {
         let ofHead = min(count, head.count)
         head.consume(ofHead)
         bodySent += count - ofHead
-        return head.isEmpty && bodySent == body.count
+        isSent = head.isEmpty && bodySent == body.count
+        return isSent
     }
 
     /// Has any byte of an answer arrived?
@@ -103,8 +106,10 @@ final class UpstreamConnection {
             if isEnd { throw .malformed }
             return nil
         }
-        // Bytes behind the response belong to no request: such a connection is not used again.
-        return Response(status: head.status, isKept: head.keepsAlive && input.isEmpty && !isEnd)
+        // Bytes behind the response belong to no request, and an answer that came before the request
+        // was sent leaves the rest of it: such a connection is not used again.
+        let isKept = head.keepsAlive && input.isEmpty && isSent && !isEnd
+        return Response(status: head.status, isKept: isKept)
     }
 
     func withAnswer<R>(_ body: (Span<UInt8>) -> R) -> R { answer.withSpan(body) }

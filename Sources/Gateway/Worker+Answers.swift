@@ -42,7 +42,7 @@ extension Worker {
         text.append(refusal.sentence)
         if detail.count > 0 {
             text.append(": ")
-            text.append(escaping: detail, bytesMax: 240)
+            text.append(escaping: detail, bytesMax: 240, isQuoted: false)
         }
         text.append("\n")
         if case .bodyInvalid = refusal { appendComplaints() }
@@ -100,7 +100,7 @@ extension Worker {
         date.refresh()
         client.http.append(
             answer, of: exchange, body: text.span, date: date.bytes.span,
-            requestID: requestIDs.text(of: exchange.requestID).span, to: &client.output)
+            requestID: RequestIDs.text(of: exchange.requestID).span, to: &client.output)
         deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.write)
         unflushed.append(client.ticket)
     }
@@ -171,7 +171,7 @@ struct RequestIDs {
         return mixed ^ (mixed >> 31)
     }
 
-    func text(of id: UInt64) -> InlineArray<10, UInt8> {
+    static func text(of id: UInt64) -> InlineArray<10, UInt8> {
         let digits = ("0123456789ABCDEFGHJKMNPQRSTVWXYZ" as StaticString).span
         var text = InlineArray<10, UInt8>(repeating: 0)
         for index in 0..<10 { text[index] = digits[Int(id >> UInt64(5 * index) & 31)] }
@@ -179,7 +179,7 @@ struct RequestIDs {
     }
 
     static func name(of id: UInt64) -> String {
-        let text = RequestIDs().text(of: id)
+        let text = text(of: id)
         return String(decoding: text.span)
     }
 }

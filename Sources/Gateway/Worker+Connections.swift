@@ -204,8 +204,8 @@ extension Worker {
                         deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.write)
                     }
                     return watch(client, for: .writing)
-                case .wantsRead: return watch(client, for: [.reading, .writing])
-                case .finished, .cut: return depart(client, because: .peerGone)
+                // Without renegotiation a write never waits for the peer to say something.
+                case .wantsRead, .finished, .cut: return depart(client, because: .peerGone)
                 }
             }
         } catch {
@@ -316,11 +316,8 @@ extension Worker {
             if client.phase != .serving || client.exchange.isIdle { idle.append(client) }
         }
         for client in idle {
-            if client.phase == .serving {
-                linger(client)
-            } else {
-                depart(client, because: .drained)
-            }
+            if client.phase == .serving { client.finishSending() }
+            depart(client, because: .drained)
         }
     }
 }

@@ -47,11 +47,16 @@ extension Worker {
             return nil
         }
         do throws(Errno) {
+            let socket = try Socket.connect(to: address)
             let ticket = upstream.connections.reserve()
-            let connection = UpstreamConnection(
-                ticket: ticket, socket: try Socket.connect(to: address), address: address)
+            let connection = UpstreamConnection(ticket: ticket, socket: socket, address: address)
             upstream.connections.insert(connection, at: ticket)
-            try poller.add(connection.socket, for: connection.interest, ticket: ticket)
+            do throws(Errno) {
+                try poller.add(connection.socket, for: connection.interest, ticket: ticket)
+            } catch {
+                upstream.remove(connection)
+                throw error
+            }
             upstream.deadlines.set(ticket.slot, at: now + snapshot.timeouts.upstreamConnect)
             return connection
         } catch {

@@ -247,6 +247,7 @@ extension Worker {
     mutating func expire(_ exchange: Exchange, of client: Client) {
         switch exchange.stage {
         case .awaitingHead where client.headBeganAt == nil:
+            client.finishSending()
             depart(client, because: .idleTooLong)
         case .awaitingHead:
             begin(exchange)

@@ -30,7 +30,7 @@ final class RunningProgram: Sendable {
         process.standardOutput = output
         process.standardInput = FileHandle.nullDevice
         process.terminationHandler = { [ended] _ in ended.signal() }
-        try process.run()
+        try startWithNoSignalBlocked(process)
         processID = process.processIdentifier
         output.fileHandleForReading.readabilityHandler = { [collected] handle in
             let data = handle.availableData
@@ -66,6 +66,16 @@ final class RunningProgram: Sendable {
         }
         return nil
     }
+}
+
+/// A program inherits which signals are blocked; it must not depend on what the tests block.
+private func startWithNoSignalBlocked(_ process: Process) throws {
+    var none = sigset_t()
+    var before = sigset_t()
+    unsafe sigemptyset(&none)
+    unsafe pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try process.run()
 }
 
 /// Where the programs are that the tests run.

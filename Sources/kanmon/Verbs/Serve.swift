@@ -24,6 +24,7 @@ struct Serve: ParsableCommand {
             problems,
             consequence: snapshot == nil ? "Nothing was started." : "Starting all the same.")
         guard let snapshot else { throw ExitCode.badConfiguration }
+        let signals = try Server.takeSignals()
         let log = try startLog(snapshot.configuration)
         log.write(.info, "starting kanmon") { line in
             line.add("version", Version.number)
@@ -34,7 +35,7 @@ struct Serve: ParsableCommand {
             line.add("upstream", snapshot.configuration.upstream.url.value.description)
         }
         do throws(Server.StartError) {
-            try Server.run(snapshot, log: log)
+            try Server.run(snapshot, log: log, signals: signals)
         } catch {
             log.writePending()
             switch error {
