@@ -75,10 +75,7 @@ extension Validator {
         _ name: Name, _ range: Range<Int>, _ equals: Int, isBound: Bool, in body: Span<UInt8>
     ) throws(Flaw) -> UInt64 {
         if body[range.lowerBound] != 0x61, name.hasPrefix("__", in: body) {
-            if name.isEqual(to: "__name__", in: body) {
-                throw Flaw(
-                    .labelNameReserved, at: range.lowerBound, readTo: equals, showing: range)
-            }
+            try checkReserved(name, range, equals, in: body)
             doubt(.labelNamePrivate, at: range.lowerBound, showing: range)
         }
         try checkName(name, .label, from: range.lowerBound, to: equals, in: body)
@@ -95,17 +92,23 @@ extension Validator {
         return nameHash
     }
 
+    private func checkReserved(
+        _ name: Name, _ range: Range<Int>, _ equals: Int, in body: Span<UInt8>
+    ) throws(Flaw) {
+        guard name.isEqual(to: "__name__", in: body) else { return }
+        throw Flaw(.labelNameReserved, at: range.lowerBound, readTo: equals, showing: range)
+    }
+
     /// What stands in braces without a value must be the metric's name.
     private func checkNameEnd(
         _ body: Span<UInt8>, _ offset: Int, _ name: Range<Int>, nameAt: Int?
     ) throws(Flaw) {
         guard let nameAt else { throw Flaw(.equalsExpected, found: offset) }
+        guard name.lowerBound == nameAt else {
+            throw Flaw(.metricNameRepeated, at: offset, readTo: offset, showing: name)
+        }
         guard body[offset] == 0x2C || body[offset] == 0x7D else {
             throw Flaw(.metricNameEndExpected, found: offset)
-        }
-        guard name.lowerBound == nameAt else {
-            throw Flaw(
-                .metricNameRepeated, at: name.lowerBound, readTo: offset, showing: name)
         }
     }
 
@@ -166,6 +169,7 @@ extension Validator {
                 try checkName(name, .metric, from: start, to: offset, in: body)
                 return (name, range)
             }
+            try checkReserved(name, range, offset, in: body)
             offset &+= 1
             body.skipBlanks(&offset)
             guard body[offset] == 0x22 else { throw Flaw(.quoteExpected, found: offset) }

@@ -60,6 +60,12 @@ public struct Validator: ~Copyable, Sendable {
         public var families: Int
         /// All complaints, also those of which no text was kept.
         public var complaints: Int
+
+        public init(samples: Int, families: Int, complaints: Int) {
+            self.samples = samples
+            self.families = families
+            self.complaints = complaints
+        }
     }
 
     public var summary: Summary {
