@@ -5,7 +5,6 @@ extension Validator {
     mutating func readLabels(
         _ body: Span<UInt8>, _ offset: inout Int, of subject: inout Subject, nameAt: Int? = nil
     ) throws(Flaw) {
-        let type = families[subject.family].type ?? .untyped
         while true {
             body.skipBlanks(&offset)
             if body[offset] == 0x7D { break }
@@ -15,7 +14,7 @@ extension Validator {
             let end = offset
             body.skipBlanks(&offset)
             if body[offset] == 0x3D {
-                try readLabel(body, &offset, name, start..<end, of: &subject, type)
+                try readLabel(body, &offset, name, start..<end, of: &subject)
                 body.skipBlanks(&offset)
             } else {
                 try checkNameEnd(body, offset, start..<end, nameAt: nameAt)
@@ -31,9 +30,10 @@ extension Validator {
     @inline(__always)
     private mutating func readLabel(
         _ body: Span<UInt8>, _ offset: inout Int, _ name: Name, _ range: Range<Int>,
-        of subject: inout Subject, _ type: FamilyType
+        of subject: inout Subject
     ) throws(Flaw) {
         let equals = offset
+        let type = subject.type
         let isBound = type.isDistribution && isBound(name, of: type, in: body)
         let nameHash = try admit(name, range, equals, isBound: isBound, in: body)
         offset &+= 1
@@ -124,10 +124,8 @@ extension Validator {
         if let family = memory.family, families[family].type?.isDistribution == true {
             current.hasLabels = true
         }
-        let known = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)
-        current.family = known.family
-        if families[known.family].type == nil { families[known.family].type = .untyped }
-        var subject = Subject(known, name: range)
+        var subject = try subject(of: name, range, in: body)
+        current.family = subject.family
         try readLabels(body, &offset, of: &subject, nameAt: range.lowerBound)
         let isFirst = body.isBlank(from: brace &+ 1, to: range.lowerBound)
         try checkPlace(of: subject, isFirst: isFirst, memory, readTo: offset &- 1)
@@ -140,9 +138,7 @@ extension Validator {
     private func checkPlace(
         of subject: Subject, isFirst: Bool, _ memory: ParserMemory, readTo: Int
     ) throws(Flaw) {
-        guard families[subject.family].type?.isDistribution == true,
-            memory.family != subject.family
-        else { return }
+        guard subject.type.isDistribution, memory.family != subject.family else { return }
         let isRightlyPlaced = isFirst && !current.hasLabels
         let isHarmless = labels.count == 0 && (isRightlyPlaced || !rules.demandsPushable)
         guard !isHarmless else { return }

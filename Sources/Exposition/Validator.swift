@@ -26,7 +26,7 @@ public struct Validator: ~Copyable, Sendable {
 
     /// The name of the sample before, which most samples repeat.
     var lastName = Name(0..<0)
-    var lastKnown = (family: 0, part: Part.whole)
+    var lastSubject = Subject()
     /// The parser's memory of the line before, which matters to names in braces.
     var current = ParserMemory()
 
@@ -114,6 +114,7 @@ public struct Validator: ~Copyable, Sendable {
 /// A sample line that has been read.
 struct Sample {
     let family: Int
+    let type: FamilyType
     /// Where it starts, and where its line feed is.
     let start, end: Int
     /// Its name, as far as it can be shown.

@@ -168,6 +168,8 @@ struct Wrong: CustomTestStringConvertible, Sendable {
     @Test func `never arise from how a body was split`() {
         let body = Array("# HELP a \\n\na{b=\"c\\\\\"} 1\n".utf8)
         for cut in body.indices { #expect(judge(body, cuts: [cut]).isValid) }
+        let broken = Array("{\"a} 1\n: 1\n".utf8)
+        for cut in broken.indices { #expect(judge(broken, cuts: [cut]) == judge(broken)) }
     }
 
     @Test func `show little of the body, and nothing that moves the cursor`() {
@@ -212,7 +214,7 @@ struct Wrong: CustomTestStringConvertible, Sendable {
         ("<html>\n", .markup), ("{\"a\": 1}\n", .json), ("{\n \"a\": 1\n}\n", .json),
         ("[1]\n", .json),
         ("# TYPE a unknown\n", .otherFormat), ("# HELP a x\n# HELP a x\n", .metadataTwice),
-        ("push_time_seconds 1\n", .privateTotal), ("{b=\"c\"} 1\n", .nameless),
+        ("push_time_seconds 1\n", .reservedName), ("{b=\"c\"} 1\n", .nameless),
         ("\u{FEFF}a 1\n", .byteOrderMark),
         ("a 0x10\n", nil), ("a NaN1\n", nil), ("9\n", nil), ("{\"a.b\"} 1\n", nil),
     ]

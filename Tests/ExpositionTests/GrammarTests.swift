@@ -16,7 +16,8 @@ import Testing
         "a 1\n# HELP a x\n",
         "a 1\n# TYPE b gauge\nb 1\na{x=\"y\"} 1\n", "# TYPE a COUNTER\na 1\n",
         "# TYPE a  \t gauge\n", "# TYPE a cou\\nter\n", "# TYPE a h\u{131}stogram\n",
-        "# TYPE a \u{17F}ummary\n", "# TYPE a gauge_histogram\n", "# TYPE a GaugeHistogram\n",
+        "# TYPE a \u{17F}ummary\n", "# TYPE a ga\\uge\\_\\histogram\n",
+        "# TYPE a gauge_histogram\n", "# TYPE a GaugeHistogram\n",
         "# HELP a \\\" \\\\ \\n\n", "{\"a\"} 1\n", "{a} 1\n", "{b=\"c\",a,d=\"e\"} 1\n",
         "\"a\" 1\n",
         "a\"b\" 1\n", "a\"\" 1\n", "a{\"b\"=\"c\"} 1\n",
@@ -24,6 +25,14 @@ import Testing
     @Test(arguments: accepted) func `takes`(_ body: String) {
         #expect(judge(body, .grammar).complaints == [])
         #expect(judge(body).complaints == [])
+    }
+
+    /// The parser takes backslashes out of a type before it looks at letters.
+    @Test func `takes a type with a backslash within a letter`() {
+        let body = Array("# TYPE a h".utf8) + [0xC4, 0x5C, 0xB1] + Array("stogram\n".utf8)
+        #expect(judge(body).isValid)
+        #expect(!judge("# TYPE a h\u{131}\u{131}stogram\n").isValid)
+        #expect(!judge("# TYPE a \(String(repeating: "s", count: 100))\n").isValid)
     }
 
     @Test func `lets UTF-8 names pass only where they are allowed`() {
