@@ -4,7 +4,7 @@ extension Complaint {
         case gzip, utf16, byteOrderMark, markup, json
         case carriageReturn, missingLineFeed, removedLineFeeds, gluedSamples
         case trailingBlank, trailingComment, timestamp, decimalComma, quotedNumber, singleQuotes
-        case nameCharacters, otherFormat, metadataTwice, privateTotal, nameless
+        case nameCharacters, otherFormat, metadataTwice, reservedName, nameless
 
         /// What to do about it, in one sentence without a full stop.
         public var hint: String {
@@ -32,7 +32,7 @@ extension Complaint {
             case .otherFormat: "this type exists in OpenMetrics only: use gauge or untyped"
             case .metadataTwice:
                 "one HELP and one TYPE for each name, before its samples; join the parts of a family"
-            case .privateTotal: "name it otherwise, or let the Pushgateway tell its own"
+            case .reservedName: "leave it out: the Pushgateway itself gives it to each group"
             case .nameless: "put the metric name before the braces"
             }
         }
@@ -76,7 +76,7 @@ extension Complaint.Cause {
         switch reason {
         case .timestampGiven: self = .timestamp
         case .helpRepeated, .typeRepeated: self = .metadataTwice
-        case .pushTimeGiven: self = .privateTotal
+        case .pushTimeGiven: self = .reservedName
         case .metricNameMissing, .metricNameMisplaced: self = .nameless
         default: return nil
         }
@@ -160,7 +160,11 @@ extension Span<UInt8> {
     /// Whether, behind a quote that follows a brace, the closing quote is followed by a colon.
     fileprivate func looksLikeJSON(from start: Int) -> Bool {
         var offset = start
-        while offset < count, self[offset] != 0x22, self[offset] != 0x0A { offset &+= 1 }
+        while offset < count, self[offset] != 0x22 {
+            // The next line may not have arrived yet, so it must not matter.
+            if self[offset] == 0x0A { return false }
+            offset &+= 1
+        }
         offset &+= 1
         while byte(offset).isBlank { offset &+= 1 }
         return byte(offset) == 0x3A

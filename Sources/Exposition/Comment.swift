@@ -88,19 +88,14 @@ extension FamilyType {
 
     private init?(foldingCaseOf body: Span<UInt8>, in range: Range<Int>) {
         var word: [UInt8] = []
-        var offset = range.lowerBound
-        while offset < range.upperBound {
-            let byte = body[offset]
-            offset &+= 1
-            if byte == 0x5C { continue }
-            guard word.count < 16 else { return nil }
-            let next = offset < range.upperBound ? body[offset] : 0
-            switch (byte, next) {
+        for offset in range where body[offset] != 0x5C {
+            guard word.count < 32 else { return nil }
+            let (before, byte) = (word.last ?? 0, body[offset])
+            switch (before, byte) {
             // Unicode gives two letters beyond ASCII an upper case within it: U+0131 and U+017F.
-            case (0xC4, 0xB1), (0xC5, 0xBF):
-                word.append(byte == 0xC4 ? 0x69 : 0x73)
-                offset &+= 1
-            case (0x41...0x5A, _): word.append(byte | 0x20)
+            case (0xC4, 0xB1): word[word.count &- 1] = 0x69
+            case (0xC5, 0xBF): word[word.count &- 1] = 0x73
+            case (_, 0x41...0x5A): word.append(byte | 0x20)
             default: word.append(byte)
             }
         }

@@ -31,7 +31,7 @@ struct Families {
     private let hash = KeyedHash.ofProcess
 
     /// A name that has occurred, and what it means.
-    struct KnownName {
+    private struct KnownName {
         let name: Name
         let hash: UInt64
         let family: Int
@@ -49,24 +49,41 @@ struct Families {
         @inline(__always) _modify { yield &families[family] }
     }
 
-    /// The family that a HELP, TYPE or sample line of this name speaks of; a new one when there is
-    /// none. Nil when `max` families are there already.
-    mutating func named(_ name: Name, in body: Span<UInt8>, max: Int) -> KnownName? {
+    /// The family that a HELP, TYPE or sample line of this name speaks of, and as which part; a new
+    /// one when there is none. Nil when `max` families are there already.
+    mutating func named(
+        _ name: Name, in body: Span<UInt8>, max: Int
+    ) -> (family: Int, part: Part)? {
         let hash = name.hash(body, with: hash)
-        let (found, slot) = search(name, hash, in: body)
-        if let found { return names[found] }
-        if let (family, part) = distribution(of: name, in: body) {
-            return enter(KnownName(name: name, hash: hash, family: family, part: part), in: slot)
+        var slot = 0
+        if let found = search(name, hash, in: body, endingIn: &slot) {
+            return (names[found].family, names[found].part)
         }
-        guard families.count < max else { return nil }
-        families.append(Family(name: name))
-        return enter(
-            KnownName(name: name, hash: hash, family: families.count &- 1, part: .whole), in: slot)
+        return enter(name, hash, slot, in: body, max: max)
+    }
+
+    private mutating func enter(
+        _ name: Name, _ hash: UInt64, _ slot: Int, in body: Span<UInt8>, max: Int
+    ) -> (family: Int, part: Part)? {
+        // Names that are parts come on top of the families; so many that they fill the index can
+        // only be met with rules that allow millions.
+        guard names.count < HashIndex.recordsMax else { return nil }
+        var known = KnownName(name: name, hash: hash, family: families.count, part: .whole)
+        if let (family, part) = distribution(of: name, in: body) {
+            known = KnownName(name: name, hash: hash, family: family, part: part)
+        } else {
+            guard families.count < max else { return nil }
+            families.append(Family(name: name))
+        }
+        index.insert(names.count, hash: hash, in: slot)
+        names.append(known)
+        return (known.family, known.part)
     }
 
     /// The family of exactly this name.
     func exactly(_ name: Name, in body: Span<UInt8>) -> Int? {
-        let (found, _) = search(name, name.hash(body, with: hash), in: body)
+        var slot = 0
+        let found = search(name, name.hash(body, with: hash), in: body, endingIn: &slot)
         guard let found, names[found].part == .whole else { return nil }
         return names[found].family
     }
@@ -99,27 +116,20 @@ struct Families {
         return nil
     }
 
+    /// The record of a name, and the slot in which the search for it ended.
+    @inline(__always)
     private func search(
-        _ name: Name, _ hash: UInt64, in body: Span<UInt8>
-    ) -> (record: Int?, slot: Int) {
-        var slot = index.firstSlot(of: hash)
+        _ name: Name, _ hash: UInt64, in body: Span<UInt8>, endingIn slot: inout Int
+    ) -> Int? {
+        slot = index.firstSlot(of: hash)
         while true {
             let entry = index.entry(in: slot)
-            if entry == 0 { return (nil, slot) }
-            if HashIndex.matches(entry, hash) {
-                let record = HashIndex.record(of: entry)
-                if names[record].name.isEqual(to: name, in: body) { return (record, slot) }
+            if entry == 0 { return nil }
+            let record = HashIndex.record(of: entry)
+            if HashIndex.matches(entry, hash), names[record].name.isEqual(to: name, in: body) {
+                return record
             }
             slot = index.slot(after: slot)
         }
-    }
-
-    private mutating func enter(_ known: KnownName, in slot: Int) -> KnownName? {
-        // Names that are parts come on top of the families; so many that they fill the index can
-        // only be met with rules that allow millions.
-        guard names.count < HashIndex.recordsMax else { return nil }
-        index.insert(names.count, hash: known.hash, in: slot)
-        names.append(known)
-        return known
     }
 }

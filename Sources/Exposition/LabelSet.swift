@@ -1,7 +1,9 @@
 /// The labels of the line being read: whether a name comes twice, and one hash for all of them that
 /// does not depend on their order.
 struct LabelSet {
+    /// The names of this line, then what earlier lines left: nothing is freed between lines.
     private var names: [(hash: UInt64, name: Name)] = []
+    private(set) var count = 0
     /// Of use only beyond `fewMax` names.
     private var index = HashIndex()
     private static let fewMax = 8
@@ -11,11 +13,9 @@ struct LabelSet {
     /// The labels without a value.
     private(set) var empty: UInt64 = 0
 
-    var count: Int { names.count }
-
     @inline(__always)
     mutating func removeAll() {
-        names.removeAll(keepingCapacity: true)
+        count = 0
         valued = 0
         empty = 0
     }
@@ -23,11 +23,11 @@ struct LabelSet {
     /// Takes a name in; false when it is there already.
     @inline(__always)
     mutating func insert(_ name: Name, _ hash: UInt64, in body: Span<UInt8>) -> Bool {
-        if names.count >= LabelSet.fewMax { return insertIntoMany(name, hash, in: body) }
-        for other in names where other.hash == hash {
-            if other.name.isEqual(to: name, in: body) { return false }
+        if count >= LabelSet.fewMax { return insertIntoMany(name, hash, in: body) }
+        for record in 0..<count where names[record].hash == hash {
+            if names[record].name.isEqual(to: name, in: body) { return false }
         }
-        names.append((hash, name))
+        append(name, hash)
         return true
     }
 
@@ -37,14 +37,20 @@ struct LabelSet {
         if isEmpty { empty &+= pair } else { valued &+= pair }
     }
 
+    @inline(__always)
+    private mutating func append(_ name: Name, _ hash: UInt64) {
+        if count < names.count { names[count] = (hash, name) } else { names.append((hash, name)) }
+        count &+= 1
+    }
+
     private mutating func insertIntoMany(
         _ name: Name, _ hash: UInt64, in body: Span<UInt8>
     ) -> Bool {
-        if names.count == LabelSet.fewMax {
+        if count == LabelSet.fewMax {
             index.removeAll()
-            for record in 0..<names.count { enter(record, names[record].hash) }
+            for record in 0..<count { enter(record, names[record].hash) }
         }
-        guard names.count < HashIndex.recordsMax else { return false }
+        guard count < HashIndex.recordsMax else { return false }
         var slot = index.firstSlot(of: hash)
         while index.entry(in: slot) != 0 {
             let entry = index.entry(in: slot)
@@ -55,8 +61,8 @@ struct LabelSet {
             }
             slot = index.slot(after: slot)
         }
-        index.insert(names.count, hash: hash, in: slot)
-        names.append((hash, name))
+        index.insert(count, hash: hash, in: slot)
+        append(name, hash)
         return true
     }
 

@@ -5,7 +5,6 @@ extension Validator {
     mutating func readLabels(
         _ body: Span<UInt8>, _ offset: inout Int, of subject: inout Subject, nameAt: Int? = nil
     ) throws(Flaw) {
-        let type = families[subject.family].type ?? .untyped
         while true {
             body.skipBlanks(&offset)
             if body[offset] == 0x7D { break }
@@ -15,7 +14,7 @@ extension Validator {
             let end = offset
             body.skipBlanks(&offset)
             if body[offset] == 0x3D {
-                try readLabel(body, &offset, name, start..<end, of: &subject, type)
+                try readLabel(body, &offset, name, start..<end, of: &subject)
                 body.skipBlanks(&offset)
             } else {
                 try checkNameEnd(body, offset, start..<end, nameAt: nameAt)
@@ -31,9 +30,10 @@ extension Validator {
     @inline(__always)
     private mutating func readLabel(
         _ body: Span<UInt8>, _ offset: inout Int, _ name: Name, _ range: Range<Int>,
-        of subject: inout Subject, _ type: FamilyType
+        of subject: inout Subject
     ) throws(Flaw) {
         let equals = offset
+        let type = subject.type
         let isBound = type.isDistribution && isBound(name, of: type, in: body)
         let nameHash = try admit(name, range, equals, isBound: isBound, in: body)
         offset &+= 1
@@ -75,10 +75,7 @@ extension Validator {
         _ name: Name, _ range: Range<Int>, _ equals: Int, isBound: Bool, in body: Span<UInt8>
     ) throws(Flaw) -> UInt64 {
         if body[range.lowerBound] != 0x61, name.hasPrefix("__", in: body) {
-            if name.isEqual(to: "__name__", in: body) {
-                throw Flaw(
-                    .labelNameReserved, at: range.lowerBound, readTo: equals, showing: range)
-            }
+            try checkReserved(name, range, equals, in: body)
             doubt(.labelNamePrivate, at: range.lowerBound, showing: range)
         }
         try checkName(name, .label, from: range.lowerBound, to: equals, in: body)
@@ -95,17 +92,23 @@ extension Validator {
         return nameHash
     }
 
+    private func checkReserved(
+        _ name: Name, _ range: Range<Int>, _ equals: Int, in body: Span<UInt8>
+    ) throws(Flaw) {
+        guard name.isEqual(to: "__name__", in: body) else { return }
+        throw Flaw(.labelNameReserved, at: range.lowerBound, readTo: equals, showing: range)
+    }
+
     /// What stands in braces without a value must be the metric's name.
     private func checkNameEnd(
         _ body: Span<UInt8>, _ offset: Int, _ name: Range<Int>, nameAt: Int?
     ) throws(Flaw) {
         guard let nameAt else { throw Flaw(.equalsExpected, found: offset) }
+        guard name.lowerBound == nameAt else {
+            throw Flaw(.metricNameRepeated, at: offset, readTo: offset, showing: name)
+        }
         guard body[offset] == 0x2C || body[offset] == 0x7D else {
             throw Flaw(.metricNameEndExpected, found: offset)
-        }
-        guard name.lowerBound == nameAt else {
-            throw Flaw(
-                .metricNameRepeated, at: name.lowerBound, readTo: offset, showing: name)
         }
     }
 
@@ -121,10 +124,8 @@ extension Validator {
         if let family = memory.family, families[family].type?.isDistribution == true {
             current.hasLabels = true
         }
-        let known = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)
-        current.family = known.family
-        if families[known.family].type == nil { families[known.family].type = .untyped }
-        var subject = Subject(known, name: range)
+        var subject = try subject(of: name, range, in: body)
+        current.family = subject.family
         try readLabels(body, &offset, of: &subject, nameAt: range.lowerBound)
         let isFirst = body.isBlank(from: brace &+ 1, to: range.lowerBound)
         try checkPlace(of: subject, isFirst: isFirst, memory, readTo: offset &- 1)
@@ -137,9 +138,7 @@ extension Validator {
     private func checkPlace(
         of subject: Subject, isFirst: Bool, _ memory: ParserMemory, readTo: Int
     ) throws(Flaw) {
-        guard families[subject.family].type?.isDistribution == true,
-            memory.family != subject.family
-        else { return }
+        guard subject.type.isDistribution, memory.family != subject.family else { return }
         let isRightlyPlaced = isFirst && !current.hasLabels
         let isHarmless = labels.count == 0 && (isRightlyPlaced || !rules.demandsPushable)
         guard !isHarmless else { return }
@@ -166,6 +165,7 @@ extension Validator {
                 try checkName(name, .metric, from: start, to: offset, in: body)
                 return (name, range)
             }
+            try checkReserved(name, range, offset, in: body)
             offset &+= 1
             body.skipBlanks(&offset)
             guard body[offset] == 0x22 else { throw Flaw(.quoteExpected, found: offset) }

@@ -96,6 +96,21 @@ enum NameKind {
         let row = byte & 0x40 == 0 ? digits : 0x07FF_FFFE_87FF_FFFE
         return byte < 0x80 && row &>> UInt64(byte & 0x3F) & 1 == 1
     }
+
+    /// A mark in the top bit of each of eight bytes that is not among them. Every sum stays within its
+    /// byte, since the addends are below 0x80; a range is what one sum marks and the next does not.
+    @inline(__always)
+    func marksOfOthers(in word: UInt64) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        let low = word & ~tops
+        let folded = low | ones &* 0x20
+        let letters = (folded &+ ones &* (0x80 - 0x61)) & ~(folded &+ ones &* (0x80 - 0x7B))
+        let afterDigits: UInt64 = self == .metric ? 0x3B : 0x3A
+        let digits = (low &+ ones &* (0x80 - 0x30)) & ~(low &+ ones &* (0x80 - afterDigits))
+        let underscores = ~((low ^ ones &* 0x5F) &+ ones &* 0x7F)
+        return (~(letters | digits | underscores) | word) & tops
+    }
 }
 
 extension Span<UInt8> {
@@ -105,11 +120,22 @@ extension Span<UInt8> {
     @inline(__always)
     func readName(_ offset: inout Int, _ kind: NameKind) throws(Flaw) -> Name {
         let start = offset
-        if !self[start].isDigit {
-            while kind.contains(self[offset]) { offset &+= 1 }
-        }
+        if !self[start].isDigit { skipNameBytes(&offset, kind) }
         guard self[offset] == 0x22 else { return Name(start..<offset) }
         return try readQuotedEnd(&offset, from: start)
+    }
+
+    @inline(__always)
+    private func skipNameBytes(_ offset: inout Int, _ kind: NameKind) {
+        while offset &+ 8 <= count {
+            let others = kind.marksOfOthers(in: word(at: offset))
+            if others != 0 {
+                offset &+= others.firstByte
+                return
+            }
+            offset &+= 8
+        }
+        while kind.contains(self[offset]) { offset &+= 1 }
     }
 
     private func readQuotedEnd(_ offset: inout Int, from start: Int) throws(Flaw) -> Name {

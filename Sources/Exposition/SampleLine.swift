@@ -1,17 +1,13 @@
 /// What a sample line speaks of.
 struct Subject {
-    let family: Int
-    let part: Part
+    var family = 0
+    var part = Part.whole
+    /// What the family has been since its first sample, at the latest.
+    var type = FamilyType.untyped
     /// The name as it stands in the line.
-    let name: Range<Int>
-    /// The upper bound of a bucket, once a label gave it.
+    var name = 0..<0
+    /// The quantile, or the upper bound of a bucket, once a label gave it.
     var bound: Float?
-
-    init(_ known: (family: Int, part: Part), name: Range<Int>) {
-        family = known.family
-        part = known.part
-        self.name = name
-    }
 }
 
 extension Validator {
@@ -45,7 +41,8 @@ extension Validator {
             misgiving.readTo = end
             throw misgiving
         }
-        return Sample(family: subject.family, start: start, end: end, name: subject.name)
+        return Sample(
+            family: subject.family, type: subject.type, start: start, end: end, name: subject.name)
     }
 
     /// Reads `name`, which most often is that of the sample before.
@@ -64,19 +61,25 @@ extension Validator {
             let name = try body.readName(&offset, .metric)
             guard !name.isEmpty else { throw Flaw(.metricNameExpected, found: start) }
             try checkName(name, .metric, from: start, to: offset, in: body)
-            lastKnown = try family(of: name, from: start, to: offset, in: body)
+            lastSubject = try subject(of: name, start..<offset, in: body)
             lastName = name.isQuoted ? Name(0..<0) : name
         }
-        current.family = lastKnown.family
-        decideType(of: lastKnown.family)
-        if families[lastKnown.family].type?.isDistribution == true { current.hasLabels = true }
-        return Subject(lastKnown, name: start..<offset)
+        var subject = lastSubject
+        subject.name = start..<offset
+        current.family = subject.family
+        if subject.type.isDistribution { current.hasLabels = true }
+        return subject
     }
 
-    /// A family whose first sample comes before any TYPE is untyped from then on.
-    @inline(__always)
-    private mutating func decideType(of family: Int) {
-        if families[family].type == nil { families[family].type = .untyped }
+    /// What a sample of this name speaks of. A family whose first sample comes before any TYPE is
+    /// untyped from then on.
+    mutating func subject(
+        of name: Name, _ range: Range<Int>, in body: Span<UInt8>
+    ) throws(Flaw) -> Subject {
+        let known = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)
+        let type = families[known.family].type ?? .untyped
+        families[known.family].type = type
+        return Subject(family: known.family, part: known.part, type: type, name: range)
     }
 
     /// Refuses what was written in quotes and is no name. By grammar the others are.
@@ -99,12 +102,12 @@ extension Validator {
                 .tooManyFamilies(max: rules.seriesMax), at: start, readTo: end, showing: start..<end
             )
         }
-        return (known.family, known.part)
+        return known
     }
 
     /// A negative count or bucket cannot be stored by the Pushgateway, which keeps them unsigned.
     private func checkCount(of subject: Subject, value: Range<Int>) throws(Flaw) {
-        guard let type = families[subject.family].type, type.isHistogram else { return }
+        guard subject.type.isHistogram else { return }
         let reason: Complaint.Reason
         switch subject.part {
         case .count: reason = .countNegative
@@ -138,10 +141,8 @@ extension Validator {
     }
 
     /// Notes what the Pushgateway refuses only after it has parsed the whole line.
-    func canDoubt() -> Bool { rules.demandsPushable && misgiving == nil }
-
     mutating func doubt(_ reason: Complaint.Reason, at offset: Int, showing evidence: Range<Int>) {
-        guard canDoubt() else { return }
+        guard rules.demandsPushable, misgiving == nil else { return }
         misgiving = Flaw(reason, at: offset, readTo: offset, showing: evidence)
     }
 }

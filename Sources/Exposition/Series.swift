@@ -34,10 +34,9 @@ extension Validator {
     private func checkRepeated(
         _ sample: Sample, _ old: SeriesTable.Series, in body: Span<UInt8>
     ) throws(Flaw) {
-        let isDistribution = families[sample.family].type?.isDistribution == true
-        if isDistribution && old.empty == labels.empty { return }
+        if sample.type.isDistribution && old.empty == labels.empty { return }
         if hasRoomForComplaints {
-            let isSame = haveSameLabels(Int(old.start), sample.start, of: sample.family, in: body)
+            let isSame = haveSameLabels(Int(old.start), sample.start, sample.type, in: body)
             if !isSame { return }
         }
         throw Flaw(
@@ -47,9 +46,8 @@ extension Validator {
 
     /// Compares the labels of two lines byte by byte. Those without a value do not count.
     private func haveSameLabels(
-        _ first: Int, _ second: Int, of family: Int, in body: Span<UInt8>
+        _ first: Int, _ second: Int, _ type: FamilyType, in body: Span<UInt8>
     ) -> Bool {
-        let type = families[family].type ?? .untyped
         let firstPairs = pairs(inLineAt: first, type, in: body)
         let secondPairs = pairs(inLineAt: second, type, in: body)
         guard firstPairs.count == secondPairs.count else { return false }
@@ -104,7 +102,7 @@ extension Validator {
         of sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
     ) throws(Flaw) {
         let name = families[sample.family].name
-        let type = families[sample.family].type ?? .untyped
+        let type = sample.type
         func flaw(_ reason: Complaint.Reason) -> Flaw {
             Flaw(reason, at: sample.start, readTo: sample.end, showing: name.range)
         }

@@ -26,7 +26,7 @@ public struct Validator: ~Copyable, Sendable {
 
     /// The name of the sample before, which most samples repeat.
     var lastName = Name(0..<0)
-    var lastKnown = (family: 0, part: Part.whole)
+    var lastSubject = Subject()
     /// The parser's memory of the line before, which matters to names in braces.
     var current = ParserMemory()
 
@@ -60,6 +60,12 @@ public struct Validator: ~Copyable, Sendable {
         public var families: Int
         /// All complaints, also those of which no text was kept.
         public var complaints: Int
+
+        public init(samples: Int, families: Int, complaints: Int) {
+            self.samples = samples
+            self.families = families
+            self.complaints = complaints
+        }
     }
 
     public var summary: Summary {
@@ -108,6 +114,7 @@ public struct Validator: ~Copyable, Sendable {
 /// A sample line that has been read.
 struct Sample {
     let family: Int
+    let type: FamilyType
     /// Where it starts, and where its line feed is.
     let start, end: Int
     /// Its name, as far as it can be shown.
