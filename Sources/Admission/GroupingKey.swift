@@ -71,6 +71,7 @@ extension GroupingKey {
 
         var labelsGiven = 0
         while position < path.count {
+            guard position + 1 < path.count else { throw .trailingSlash }
             guard labelsGiven < labelsMax else { throw .tooManyLabels }
             try insert(try readLabel(path, &position))
             labelsGiven += 1
@@ -94,12 +95,12 @@ extension GroupingKey {
         return position
     }
 
-    /// Reads `/NAME/VALUE` or `/NAME@base64/VALUE`; `position` stands on the first slash.
+    /// Reads `/NAME/VALUE` or `/NAME@base64/VALUE`; `position` stands on the first slash, which is
+    /// not the path's last character.
     private mutating func readLabel(
         _ path: Span<UInt8>, _ position: inout Int
     ) throws(GroupingKeyError) -> Label {
         position += 1
-        guard position < path.count else { throw .trailingSlash }
         var name = try readSegment(path, &position)
         guard position < path.count else { throw .oddNumberOfParts }
 
@@ -162,10 +163,10 @@ extension GroupingKey {
     private mutating func decodeBase64(_ text: Range<Int>) throws(GroupingKeyError) -> Range<Int> {
         var end = text.upperBound
         while end > text.lowerBound, bytes[end - 1] == UInt8(ascii: "=") { end -= 1 }
-        let isEmptyValue = text.count == 1 && end == text.lowerBound
-        let isPadded = end < text.upperBound
-        guard isEmptyValue || !isPadded || (end > text.lowerBound && text.count % 4 == 0)
-        else { throw .base64Invalid }
+        let padCount = text.upperBound - end
+        let isEmptyValue = end == text.lowerBound && padCount == 1
+        let isPaddedRightly = end > text.lowerBound && padCount < 3 && text.count % 4 == 0
+        guard isEmptyValue || padCount == 0 || isPaddedRightly else { throw .base64Invalid }
 
         var decoder = Base64.Decoder(.urlSafe)
         var written = text.lowerBound
