@@ -186,6 +186,27 @@ import Testing
         #expect(isEmpty)
     }
 
+    @Test(arguments: UInt8.min ... .max)
+    func `of all bytes only the path characters of RFC 3986 pass as they are`(byte: UInt8) {
+        let allowed =
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
+        let unreserved = allowed.prefix(66)
+        var key = GroupingKey()
+        let path = Array("/metrics/job/x".utf8) + [byte] + Array("y".utf8)
+        let error = decode(path, into: &key, labelsMax: 0)
+        if byte == UInt8(ascii: "/") {
+            #expect(error == .tooManyLabels)
+        } else if byte == UInt8(ascii: "%") {
+            #expect(error == .percentEncodingBroken)
+        } else if !allowed.utf8.contains(byte) {
+            #expect(error == .characterNotEncoded)
+        } else {
+            #expect(error == nil)
+            let isPlain = text { key.writePath(into: &$0) } == String(decoding: path, as: UTF8.self)
+            #expect(isPlain == unreserved.utf8.contains(byte))
+        }
+    }
+
     @Test func `every refusal has a sentence of its own`() {
         let sentences = Set(GroupingKeyError.allCases.map { "\($0.sentence)" })
         #expect(sentences.count == GroupingKeyError.allCases.count)
@@ -262,8 +283,14 @@ import Testing
     private func decode(
         _ path: String, into key: inout GroupingKey, labelsMax: Int
     ) -> GroupingKeyError? {
+        decode(Array(path.utf8), into: &key, labelsMax: labelsMax)
+    }
+
+    private func decode(
+        _ path: [UInt8], into key: inout GroupingKey, labelsMax: Int
+    ) -> GroupingKeyError? {
         do {
-            try key.decode(Array(path.utf8).span, labelsMax: labelsMax)
+            try key.decode(path.span, labelsMax: labelsMax)
             return nil
         } catch {
             return error
