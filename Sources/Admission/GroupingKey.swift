@@ -71,6 +71,7 @@ extension GroupingKey {
 
         var labelsGiven = 0
         while position < path.count {
+            guard position + 1 < path.count else { throw .trailingSlash }
             guard labelsGiven < labelsMax else { throw .tooManyLabels }
             try insert(try readLabel(path, &position))
             labelsGiven += 1
@@ -94,12 +95,12 @@ extension GroupingKey {
         return position
     }
 
-    /// Reads `/NAME/VALUE` or `/NAME@base64/VALUE`; `position` stands on the first slash.
+    /// Reads `/NAME/VALUE` or `/NAME@base64/VALUE`; `position` stands on the first slash, which is
+    /// not the path's last character.
     private mutating func readLabel(
         _ path: Span<UInt8>, _ position: inout Int
     ) throws(GroupingKeyError) -> Label {
         position += 1
-        guard position < path.count else { throw .trailingSlash }
         var name = try readSegment(path, &position)
         guard position < path.count else { throw .oddNumberOfParts }
 
@@ -117,10 +118,18 @@ extension GroupingKey {
     private mutating func readValue(
         _ path: Span<UInt8>, _ position: inout Int, isBase64: Bool
     ) throws(GroupingKeyError) -> Range<Int> {
+        let start = position
         let segment = try readSegment(path, &position)
-        let value = isBase64 ? try decodeBase64(segment) : segment
-        try GroupingKey.checkText(bytes.span.extracting(value))
-        return value
+        if isBase64 {
+            let value = try decodeBase64(segment)
+            try GroupingKey.checkText(bytes.span.extracting(value))
+            return value
+        }
+        // A value without an escape is made of path characters, which are all fit to be text.
+        if segment.count != position - start {
+            try GroupingKey.checkText(bytes.span.extracting(segment))
+        }
+        return segment
     }
 
     /// Percent-decodes up to the next slash or the end (RFC 3986 section 2.1), once.
@@ -128,16 +137,14 @@ extension GroupingKey {
         _ path: Span<UInt8>, _ position: inout Int
     ) throws(GroupingKeyError) -> Range<Int> {
         let start = bytes.count
-        while position < path.count, path[position] != UInt8(ascii: "/") {
-            let byte = path[position]
-            if byte == UInt8(ascii: "%") {
-                bytes.append(try GroupingKey.percentDecoded(path, at: position))
-                position += 3
-            } else {
-                guard byte.isPathCharacter else { throw .characterNotEncoded }
-                bytes.append(byte)
-                position += 1
-            }
+        while true {
+            let runStart = position
+            while position < path.count, path[position].isPathCharacter { position += 1 }
+            bytes.append(copying: path.extracting(runStart..<position))
+            guard position < path.count, path[position] != UInt8(ascii: "/") else { break }
+            guard path[position] == UInt8(ascii: "%") else { throw .characterNotEncoded }
+            bytes.append(try GroupingKey.percentDecoded(path, at: position))
+            position += 3
         }
         let segment = bytes.span.extracting(start..<bytes.count)
         guard !segment.isEmpty else { throw .emptySegment }
@@ -162,10 +169,10 @@ extension GroupingKey {
     private mutating func decodeBase64(_ text: Range<Int>) throws(GroupingKeyError) -> Range<Int> {
         var end = text.upperBound
         while end > text.lowerBound, bytes[end - 1] == UInt8(ascii: "=") { end -= 1 }
-        let isEmptyValue = text.count == 1 && end == text.lowerBound
-        let isPadded = end < text.upperBound
-        guard isEmptyValue || !isPadded || (end > text.lowerBound && text.count % 4 == 0)
-        else { throw .base64Invalid }
+        let padCount = text.upperBound - end
+        let isEmptyValue = end == text.lowerBound && padCount == 1
+        let isPaddedRightly = end > text.lowerBound && padCount < 3 && text.count % 4 == 0
+        guard isEmptyValue || padCount == 0 || isPaddedRightly else { throw .base64Invalid }
 
         var decoder = Base64.Decoder(.urlSafe)
         var written = text.lowerBound
@@ -240,7 +247,7 @@ extension GroupingKey {
     /// percent-encoded but for the unreserved characters (RFC 3986 section 2.3), and in base64
     /// where a percent-encoded value would be split or cleaned away.
     package func writePath(into output: inout ByteBuffer) {
-        output.append("/metrics/job")
+        output.append(("/metrics/job" as StaticString).span)
         writePathValue(job, into: &output)
         for label in labels {
             output.append(UInt8(ascii: "/"))
@@ -252,7 +259,7 @@ extension GroupingKey {
     /// Appends the key for a person to read: `job=xserver-bot,instance=a`. What would blur it
     /// (`"`, `\`, `,` and `=` in a value) gets a backslash; control characters cannot occur.
     package func writeDescription(into output: inout ByteBuffer) {
-        output.append("job=")
+        output.append(("job=" as StaticString).span)
         writeDescriptionValue(job, into: &output)
         for label in labels {
             output.append(UInt8(ascii: ","))
@@ -265,7 +272,7 @@ extension GroupingKey {
     private func writePathValue(_ range: Range<Int>, into output: inout ByteBuffer) {
         let value = bytes.span.extracting(range)
         if value.isDotSegment || value.firstIndex(of: UInt8(ascii: "/")) != nil {
-            output.append("@base64/")
+            output.append(("@base64/" as StaticString).span)
             return Base64.encodeURLSafe(value, into: &output)
         }
         output.append(UInt8(ascii: "/"))
@@ -303,23 +310,18 @@ extension GroupingKey {
 extension UInt8 {
     /// `unreserved` of RFC 3986 section 2.3.
     fileprivate var isUnreserved: Bool {
-        if isLetter || isDigit { return true }
-        switch self {
-        case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-            return true
-        default: return false
-        }
+        isInSet(low: 0x03FF600000000000, high: 0x47FFFFFE87FFFFFE)
     }
 
     /// `pchar` of RFC 3986 section 3.3, but for the percent sign.
     fileprivate var isPathCharacter: Bool {
-        if isUnreserved { return true }
-        switch self {
-        case UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "&")...UInt8(ascii: ","),
-            UInt8(ascii: ":"), UInt8(ascii: ";"), UInt8(ascii: "="), UInt8(ascii: "@"):
-            return true
-        default: return false
-        }
+        isInSet(low: 0x2FFF7FD200000000, high: 0x47FFFFFE87FFFFFF)
+    }
+
+    /// One bit for each ASCII character, from the lowest; no other byte is in a set.
+    private func isInSet(low: UInt64, high: UInt64) -> Bool {
+        let half = self & 0x40 == 0 ? low : high
+        return self < 0x80 && half &>> UInt64(self & 0x3F) & 1 == 1
     }
 
     fileprivate var blursDescription: Bool {
@@ -333,7 +335,10 @@ extension UInt8 {
 
 extension Span<UInt8> {
     /// `.` or `..`, which are cleaned away on the way (RFC 3986 section 5.2.4).
-    fileprivate var isDotSegment: Bool { isEqual(to: ".") || isEqual(to: "..") }
+    fileprivate var isDotSegment: Bool {
+        guard count == 1 || count == 2, self[0] == UInt8(ascii: ".") else { return false }
+        return count == 1 || self[1] == UInt8(ascii: ".")
+    }
 }
 
 // MARK: - Refusals

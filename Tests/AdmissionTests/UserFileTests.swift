@@ -104,7 +104,18 @@ import Testing
     @Test func `many bad lines are summed up`() {
         let problems = parse(String(repeating: "x\n", count: 5000)).problems
         #expect(problems.count == 101)
-        #expect(problems.last?.sentence == "4900 more problems are not shown")
+        #expect(problems.last?.sentence == "4900 more errors not shown")
+        #expect(problems.last?.severity == .error)
+    }
+
+    @Test func `any number of warnings is no error, and hides none`() {
+        let cheap = (0..<500).map { "u\($0):\(Vector.b)\n" }.joined()
+        let warnings = parse(cheap).problems
+        #expect(warnings.count == 101)
+        #expect(warnings.allSatisfy { $0.severity == .warning })
+        #expect(warnings.last?.sentence == "400 more warnings not shown")
+        let withError = parse(cheap + "x\n").problems
+        #expect(withError.filter { $0.severity == .error }.map(\.line) == [501])
     }
 
     @Test func `size and number of users are bounded`() {
