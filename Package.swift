@@ -51,7 +51,7 @@ let package = Package(
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: dataPath),
         .target(name: "Admission", dependencies: ["Bytes", "CCrypt"], swiftSettings: dataPath),
         .target(
-            name: "Configuration", dependencies: ["Bytes", "Admission", "CYAML"],
+            name: "Configuration", dependencies: ["Bytes", "CYAML"],
             swiftSettings: common),
         .target(name: "Reactor", dependencies: ["Bytes", "CLinux"], swiftSettings: dataPath),
         .target(
@@ -78,7 +78,7 @@ let package = Package(
         .testTarget(
             name: "AdmissionTests", dependencies: ["Admission", "Bytes"], swiftSettings: common),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "Admission", "Bytes"],
+            name: "ConfigurationTests", dependencies: ["Configuration", "Bytes"],
             swiftSettings: common),
         .testTarget(
             name: "ReactorTests", dependencies: ["Reactor", "Bytes"], swiftSettings: common),
@@ -90,5 +90,6 @@ let package = Package(
         .testTarget(
             name: "JourneyTests", dependencies: ["kanmon", "TLS", "Reactor", "Bytes"],
             swiftSettings: common),
+        .testTarget(name: "TidyTests", swiftSettings: common),
     ]
 )

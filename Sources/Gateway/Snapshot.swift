@@ -99,12 +99,6 @@ private struct ConfiguredFiles {
                     problem.severity == .error ? .error : .warning, file: location.value,
                     at: Position(line: problem.line, column: problem.column), problem.sentence))
         }
-        if file.userCount == 0 && found.isEmpty {
-            let remedy = "kanmon passwd \(location.value) USER"
-            problems.append(
-                Problem(
-                    .warning, file: location.value, "nobody is listed; to add a user: \(remedy)"))
-        }
         warnIfOthersMayRead(location)
         return file
     }

@@ -64,6 +64,7 @@ import Testing
         let answer = try slow.answer(within: 5)
         #expect(answer.status == 408)
         #expect(slow.waitForEnd(within: 5).ended)
+        #expect(gate.log(holding: "reason=head_too_slow") != nil)
     }
 
     @Test func `a head that drips in does not move its deadline`() throws {
@@ -88,6 +89,7 @@ import Testing
         let answer = try slow.answer(within: 6)
         #expect(answer.status == 408)
         #expect(try pushgateway.samples(of: "a").isEmpty)
+        #expect(gate.log(holding: "reason=body_too_slow") != nil)
     }
 
     @Test func `a body below the least pace ends with 408 before its deadline`() throws {

@@ -35,6 +35,26 @@ import Testing
         _ = idle
     }
 
+    @Test func `health says that the gate goes down, on a connection that is still there`() throws {
+        let fake = try FakePushgateway { connection, _ in
+            _ = connection.request()
+            sleep(2)
+            connection.answer(FakeConnection.ok)
+        }
+        let gate = try Gate(upstream: fake.port)
+        let busy = try gate.connect()
+        try busy.send(TestClient.request("POST", "/metrics/job/x", body: "a 1\n"))
+        let prober = try gate.connect()
+        #expect(try prober.send("GET", "/readyz", login: nil).status == 200)
+        gate.program.signal(SIGTERM)
+        _ = gate.log(holding: "draining")
+        let answer = try prober.send("GET", "/readyz", login: nil)
+        #expect(answer.status == 503)
+        #expect(answer.isLast)
+        #expect(gate.log(holding: "reason=draining") != nil)
+        #expect(try busy.answer().status == 200)
+    }
+
     @Test func `with nothing to do it ends at once`() throws {
         let gate = try Gate(upstream: try freePort())
         let began = Date()

@@ -88,8 +88,25 @@ import Testing
         let answers = try guessers.map { try $0.answer(within: 30) }
         let refused = answers.filter { $0.status == 429 }
         #expect(!refused.isEmpty)
+        #expect(gate.log(holding: "reason=logins_too_many") != nil)
         #expect(refused.allSatisfy { $0.fields["retry-after"] != nil })
         #expect(answers.allSatisfy { $0.status == 401 || $0.status == 429 })
+    }
+
+    @Test func `when too many logins wait it is 503, with a time to come back`() throws {
+        let gate = try Gate(
+            upstream: try freePort(), settings: "limits: {password_queue_max: 1}",
+            users: try Self.users(cost: 12))
+        let clients = try (0..<12).map { _ in try gate.connect() }
+        for (number, client) in clients.enumerated() {
+            try client.send(
+                TestClient.request(
+                    "POST", "/metrics/job/x", body: "a 1\n", login: "prom:wrong\(number)"))
+        }
+        let refused = try clients.map { try $0.answer(within: 30) }.filter { $0.status == 503 }
+        #expect(!refused.isEmpty)
+        #expect(refused.allSatisfy { $0.fields["retry-after"] != nil })
+        #expect(gate.log(holding: "reason=login_queue_full") != nil)
     }
 
     @Test func `a login counts for its request only`() throws {

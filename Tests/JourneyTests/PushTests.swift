@@ -94,6 +94,16 @@ import Testing
         #expect(try pushgateway.samples(of: "b") == ["b{instance=\"\",job=\"chunks\"} 2"])
     }
 
+    @Test func `a chunked body that is malformed is 400, and the connection ends`() throws {
+        let client = try gate.connect()
+        let head = TestClient.request(
+            "POST", "/metrics/job/chunks", fields: ["Transfer-Encoding: chunked"])
+        try client.send(head + "0x4\r\na 1\n\r\n0\r\n\r\n")
+        #expect(try client.answer().status == 400)
+        #expect(client.waitForEnd(within: 5).ended)
+        #expect(gate.log(holding: "reason=body_malformed") != nil)
+    }
+
     @Test func `a large body arrives whole`() throws {
         let body = (0..<40_000).map { "series{number=\"\($0)\"} \($0)\n" }.joined()
         let answer = try gate.send("PUT", "/metrics/job/large", body: body)
@@ -175,6 +185,18 @@ import Testing
             #expect(answer.status == 200)
         }
         #expect(try pushgateway.samples(of: "a").count == 8)
+    }
+
+    @Test(arguments: [429, 503])
+    func `a Pushgateway that is busy is 503`(status: Int) throws {
+        let fake = try FakePushgateway { connection, _ in
+            _ = connection.request()
+            connection.answer("HTTP/1.1 \(status) Busy\r\nContent-Length: 0\r\n\r\n")
+        }
+        let gate = try Gate(upstream: fake.port)
+        let answer = try gate.send("POST", "/metrics/job/x", body: "a 1\n")
+        #expect(answer.status == 503)
+        #expect(answer.fields["retry-after"] != nil)
     }
 
     @Test(arguments: ["/-/healthy", "/healthz", "/-/ready", "/readyz"])

@@ -7,6 +7,8 @@ import Testing
         let name: String
         let request: String
         let status: Int
+        /// What the log calls the reason.
+        let word: String
         let text: String
         var fields: [String: String] = [:]
         /// Does the connection end? Where the next request begins is not known then.
@@ -15,10 +17,11 @@ import Testing
         init(
             _ name: String, _ method: String, _ path: String, body: String? = nil,
             login: String? = "prom:secret", with more: [String] = [], gets status: Int,
+            _ word: String,
             _ text: String,
             fields: [String: String] = [:], isLast: Bool = false
         ) {
-            (self.name, self.status, self.text) = (name, status, text)
+            (self.name, self.status, self.word, self.text) = (name, status, word, text)
             (self.fields, self.isLast) = (fields, isLast)
             request = TestClient.request(method, path, body: body, login: login, fields: more)
         }
@@ -31,105 +34,134 @@ import Testing
 
     static let cases: [Case] = [
         Case(
-            "a path that is no push", "POST", "/metrics", body: "a 1\n", gets: 404,
+            "a path that is no push", "POST", "/metrics", body: "a 1\n", gets: 404, "not_found",
             "nothing is here"),
         Case(
             "the Pushgateway's own paths", "PUT", "/api/v1/admin/wipe", body: "", gets: 404,
+            "not_found",
             "nothing is here"),
         Case(
             "another case of letters", "POST", "/Metrics/job/a", body: "a 1\n", gets: 404,
+            "not_found",
             "nothing is here"),
         Case(
-            "an encoded route", "POST", "/metrics%2Fjob/a", body: "a 1\n", gets: 404,
+            "an encoded route", "POST", "/metrics%2Fjob/a", body: "a 1\n", gets: 404, "not_found",
             "nothing is here"),
         Case(
-            "a GET of a group", "GET", push, gets: 405, "method",
+            "a GET of a group", "GET", push, gets: 405, "method_not_allowed", "method",
             fields: ["allow": "DELETE, POST, PUT"]),
         Case(
-            "a POST to health", "POST", "/healthz", body: "", login: nil, gets: 405, "method",
+            "a POST to health", "POST", "/healthz", body: "", login: nil, gets: 405,
+            "method_not_allowed", "method",
             fields: ["allow": "GET, HEAD"]),
         Case(
-            "no login", "POST", push, body: "a 1\n", login: nil, gets: 401,
+            "no login", "POST", push, body: "a 1\n", login: nil, gets: 401, "credentials_missing",
             "user name and a password", fields: unauthorized),
         Case(
             "a login that is none", "POST", push, body: "a 1\n", login: nil,
-            with: ["Authorization: Bearer x"], gets: 401, "user name and a password",
+            with: ["Authorization: Bearer x"], gets: 401, "credentials_missing",
+            "user name and a password",
             fields: unauthorized),
         Case(
             "a wrong password", "POST", push, body: "a 1\n", login: "prom:wrong", gets: 401,
+            "wrong_credentials",
             "user name or password is wrong", fields: unauthorized),
         Case(
             "an unknown user", "POST", push, body: "a 1\n", login: "nobody:secret", gets: 401,
+            "wrong_credentials",
             "user name or password is wrong", fields: unauthorized),
         Case(
             "a password over 72 bytes", "POST", push, body: "a 1\n",
-            login: "prom:" + String(repeating: "x", count: 73), gets: 401,
+            login: "prom:" + String(repeating: "x", count: 73), gets: 401, "wrong_credentials",
             "user name or password is wrong", fields: unauthorized),
         Case(
             "a bad path and no login", "POST", "/metrics/job/%FF", body: "a 1\n", login: nil,
-            gets: 401, "user name and a password"),
+            gets: 401, "credentials_missing", "user name and a password"),
         Case(
-            "a job that is not UTF-8", "POST", "/metrics/job/%FF", body: "a 1\n", gets: 400, "UTF-8"
+            "a job that is not UTF-8", "POST", "/metrics/job/%FF", body: "a 1\n", gets: 400,
+            "grouping_key_malformed", "UTF-8"
         ),
         Case(
             "a job that is not UTF-8 in base64", "POST", "/metrics/job@base64/_w", body: "a 1\n",
-            gets: 400, "UTF-8"),
-        Case("bad base64", "POST", "/metrics/job@base64/!!", body: "a 1\n", gets: 400, "base64"),
-        Case("an encoded slash", "POST", "/metrics/job/a%2Fb", body: "a 1\n", gets: 400, "%2F"),
+            gets: 400, "grouping_key_malformed", "UTF-8"),
+        Case(
+            "bad base64", "POST", "/metrics/job@base64/!!", body: "a 1\n", gets: 400,
+            "grouping_key_malformed", "base64"),
+        Case(
+            "an encoded slash", "POST", "/metrics/job/a%2Fb", body: "a 1\n", gets: 400,
+            "grouping_key_malformed", "%2F"),
         Case(
             "an odd number of parts", "POST", "/metrics/job/a/instance", body: "a 1\n", gets: 400,
+            "grouping_key_malformed",
             "value"),
-        Case("a dot segment", "POST", "/metrics/job/../x", body: "a 1\n", gets: 400, "base64"),
-        Case("an empty segment", "POST", "/metrics/job//x", body: "a 1\n", gets: 400, "//"),
+        Case(
+            "a dot segment", "POST", "/metrics/job/../x", body: "a 1\n", gets: 400,
+            "grouping_key_malformed", "base64"),
+        Case(
+            "an empty segment", "POST", "/metrics/job//x", body: "a 1\n", gets: 400,
+            "grouping_key_malformed", "//"),
         Case(
             "a label given twice", "POST", "/metrics/job/a/l/1/l/2", body: "a 1\n", gets: 400,
+            "grouping_key_malformed",
             "twice"),
-        Case("a query", "POST", push + "?x=1", body: "a 1\n", gets: 400, "no query"),
-        Case("no length", "POST", push, gets: 411, "Content-Length"),
+        Case("a query", "POST", push + "?x=1", body: "a 1\n", gets: 400, "query_given", "no query"),
+        Case("no length", "POST", push, gets: 411, "length_missing", "Content-Length"),
         Case(
             "an unknown encoding", "POST", push, body: "a 1\n", with: ["Content-Encoding: br"],
-            gets: 415, "Content-Encoding", fields: ["accept-encoding": "identity"]),
+            gets: 415, "encoding_unknown", "Content-Encoding",
+            fields: ["accept-encoding": "identity"]),
         Case(
             "protobuf", "POST", push, body: "x",
             with: [
                 "Content-Type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
-            ], gets: 415, "protobuf"),
+            ], gets: 415, "protobuf_given", "protobuf"),
         Case(
             "a body over the limit", "POST", push, with: ["Content-Length: 4194305"], gets: 413,
+            "body_too_large",
             "larger", isLast: true),
-        Case("an empty POST", "POST", push, body: "", gets: 400, "no sample"),
-        Case("a body of comments", "POST", push, body: "# nothing\n", gets: 400, "no sample"),
+        Case("an empty POST", "POST", push, body: "", gets: 400, "body_empty", "no sample"),
+        Case(
+            "a body of comments", "POST", push, body: "# nothing\n", gets: 400, "body_empty",
+            "no sample"),
         Case(
             "a value that is no number", "POST", push, body: "ok 1\na b\n", gets: 400,
+            "body_invalid",
             "line 2, column 3"),
-        Case("a body without its last line feed", "POST", push, body: "a 1", gets: 400, "hint"),
-        Case("a timestamp", "POST", push, body: "a 1 1000\n", gets: 400, "timestamp"),
         Case(
-            "a DELETE with a body", "DELETE", push, body: "a 1\n", gets: 400, "no body",
+            "a body without its last line feed", "POST", push, body: "a 1", gets: 400,
+            "body_invalid", "hint"),
+        Case(
+            "a timestamp", "POST", push, body: "a 1 1000\n", gets: 400, "body_invalid", "timestamp"),
+        Case(
+            "a DELETE with a body", "DELETE", push, body: "a 1\n", gets: 400, "body_not_expected",
+            "no body",
             isLast: true),
         Case(
             "two lengths", "POST", push, body: "a 1\n", with: ["Content-Length: 5"], gets: 400,
+            "head_malformed",
             "Content-Length", isLast: true),
         Case(
             "length and chunks", "POST", push, body: "a 1\n", with: ["Transfer-Encoding: chunked"],
-            gets: 400, "Transfer-Encoding", isLast: true),
+            gets: 400, "head_malformed", "Transfer-Encoding", isLast: true),
         Case(
             "an unknown transfer coding", "POST", push, with: ["Transfer-Encoding: gzip"],
-            gets: 501, "chunked", isLast: true),
+            gets: 501, "head_malformed", "chunked", isLast: true),
         Case(
             "an unknown expectation", "POST", push, body: "a 1\n", with: ["Expect: 200-ok"],
-            gets: 417, "100-continue", isLast: true),
+            gets: 417, "head_malformed", "100-continue", isLast: true),
         Case(
             "a target over the limit", "POST",
             "/metrics/job/" + String(repeating: "a", count: 4096), body: "a 1\n", gets: 414,
+            "head_malformed",
             "too long", isLast: true),
         Case(
             "a head over the limit", "POST", push, body: "a 1\n",
-            with: ["X: " + String(repeating: "a", count: 8192)], gets: 431, "too large",
+            with: ["X: " + String(repeating: "a", count: 8192)], gets: 431, "head_malformed",
+            "too large",
             isLast: true),
         Case(
             "too many fields", "POST", push, body: "a 1\n", with: (0..<65).map { "X\($0): y" },
-            gets: 431, "too many", isLast: true),
+            gets: 431, "head_malformed", "too many", isLast: true),
     ]
 
     @Test(arguments: cases)
@@ -148,6 +180,7 @@ import Testing
         for (name, value) in refused.fields { #expect(answer.fields[name] == value) }
         #expect(answer.isLast == refused.isLast, "\(answer)")
         #expect(try pushgateway.pushRequests() == before)
+        #expect(gate.log(holding: "reason=\(refused.word)") != nil)
 
         // And a good push goes through right afterwards, on the same connection where it is kept.
         let next = refused.isLast ? try gate.connect() : client
@@ -208,12 +241,14 @@ import Testing
         #expect(answer.status == 400)
         #expect(answer.body.hasPrefix("the Pushgateway refused the push: "))
         #expect(answer.body.utf8.count < 400 && answer.body.split(separator: "\n").count == 1)
+        #expect(gate.log(holding: "reason=upstream_refused") != nil)
     }
 
     @Test func `where no byte may be buffered any more it is 503 at once`() throws {
         let gate = try Gate(
             upstream: try freePort(),
             settings: "limits: {buffered_bytes_max: 1MiB, body_bytes_max: 1MiB}")
+        // One push of a megabyte that has only begun holds all there is.
         let holder = try gate.connect()
         try holder.send(
             TestClient.request("POST", Self.push, fields: ["Content-Length: 1048576"]) + "a 1\n")
@@ -221,5 +256,6 @@ import Testing
         let answer = try gate.send("POST", Self.push, body: "a 1\n")
         #expect(answer.status == 503)
         #expect(answer.fields["retry-after"] != nil)
+        #expect(gate.log(holding: "reason=memory_short") != nil)
     }
 }
