@@ -21,7 +21,13 @@ final class Listener {
         switch listen.host {
         case .everyFamily:
             let everywhere = SocketAddress(address: IPAddress(high: 0, low: 0), port: listen.port)
-            return try Socket.listen(on: everywhere, family: .dual)
+            do throws(Errno) {
+                return try Socket.listen(on: everywhere, family: .dual)
+            } catch .familyNotSupported {
+                // A machine without IPv6: every family there is.
+                let everyIPv4 = SocketAddress(address: IPAddress(ipv4: 0), port: listen.port)
+                return try Socket.listen(on: everyIPv4, family: .ipv4)
+            }
         case .address(let address):
             return try Socket.listen(
                 on: SocketAddress(address: address, port: listen.port),

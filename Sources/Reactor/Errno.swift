@@ -11,6 +11,7 @@ package struct Errno: Error, Equatable, Sendable, CustomStringConvertible {
 
     package static let interrupted = Errno(EINTR)
     package static let wouldBlock = Errno(EAGAIN)
+    package static let familyNotSupported = Errno(EAFNOSUPPORT)
     package static let inProgress = Errno(EINPROGRESS)
     package static let addressInUse = Errno(EADDRINUSE)
     package static let addressNotAvailable = Errno(EADDRNOTAVAIL)

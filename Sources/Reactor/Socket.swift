@@ -57,7 +57,7 @@ package enum Socket {
             throw error
         }
         let socket = FileDescriptor(taking: number)
-        guard let peer = SocketAddress(&storage) else { throw Errno(EAFNOSUPPORT) }
+        guard let peer = SocketAddress(&storage) else { throw Errno.familyNotSupported }
         // An answer is one write; nothing is gained by waiting for more (Nagle).
         try set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, to: 1)
         return Accepted(socket: socket, peer: peer)
@@ -103,7 +103,7 @@ package enum Socket {
                 return unsafe getsockname(number, base, &length)
             }
         }
-        guard let local = SocketAddress(&storage) else { throw Errno(EAFNOSUPPORT) }
+        guard let local = SocketAddress(&storage) else { throw Errno.familyNotSupported }
         return local
     }
 
