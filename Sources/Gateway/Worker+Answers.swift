@@ -136,10 +136,10 @@ extension Worker {
         }
     }
 
-    /// A push is worth a line, a look at our health is not. What is our own fault is an error.
+    /// A push is worth a line, a look at our health is not. What the client cannot mend is an error.
     private func level(of exchange: Exchange, isPush: Bool) -> Log.Level {
         guard exchange.refusal != nil else { return isPush ? .info : .debug }
-        return exchange.status.code >= 500 ? .error : .warn
+        return (502...504).contains(exchange.status.code) ? .error : .warn
     }
 }
 
