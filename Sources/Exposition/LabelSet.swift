@@ -8,16 +8,17 @@ struct LabelSet {
     private var index = HashIndex()
     private static let fewMax = 8
 
-    /// The labels with a value. A label without one is the same as no label.
-    private(set) var valued: UInt64 = 0
-    /// The labels without a value.
-    private(set) var empty: UInt64 = 0
+    /// One hash of the pairs of names and values that tell this series from others.
+    private(set) var hash: UInt64 = 0
+    /// Whether `instance=""` was among them. The Pushgateway gives it to every sample that has no
+    /// `instance`, so it tells no series apart; any other label does, even without a value.
+    private(set) var hasEmptyInstance = false
 
     @inline(__always)
     mutating func removeAll() {
         count = 0
-        valued = 0
-        empty = 0
+        hash = 0
+        hasEmptyInstance = false
     }
 
     /// Takes a name in; false when it is there already.
@@ -31,11 +32,11 @@ struct LabelSet {
         return true
     }
 
-    /// Adds one pair to the hash of the set.
+    /// Adds the hash of one pair.
     @inline(__always)
-    mutating func add(_ pair: UInt64, isEmpty: Bool) {
-        if isEmpty { empty &+= pair } else { valued &+= pair }
-    }
+    mutating func add(_ pair: UInt64) { hash &+= pair }
+
+    mutating func addEmptyInstance() { hasEmptyInstance = true }
 
     @inline(__always)
     private mutating func append(_ name: Name, _ hash: UInt64) {

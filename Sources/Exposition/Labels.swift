@@ -48,7 +48,10 @@ extension Validator {
             misgiving = misgiving ?? flaw
         }
         guard isBound else {
-            return labels.add(hash.pair(nameHash, value.hash), isEmpty: value.range.isEmpty)
+            if value.range.isEmpty && name.isEqual(to: "instance", in: body) {
+                return labels.addEmptyInstance()
+            }
+            return labels.add(hash.pair(nameHash, value.hash))
         }
         guard let bound = Float(body, in: value.range) else {
             throw Flaw(

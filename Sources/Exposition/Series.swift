@@ -23,18 +23,18 @@ extension Validator {
 
         let family = UInt64(truncatingIfNeeded: sample.family)
         let new = SeriesTable.Series(
-            hash: hash.pair(family, labels.valued), empty: labels.empty,
+            hash: hash.pair(family, labels.hash), hasEmptyInstance: labels.hasEmptyInstance,
             start: UInt32(truncatingIfNeeded: sample.start), line: UInt32(truncatingIfNeeded: line))
         if let old = series.insert(new) { try checkRepeated(sample, old, in: body) }
     }
 
     /// Decides whether a series with a known hash may stand. The lines of a summary or histogram with
-    /// the very same labels are parts of one metric.
+    /// the very same labels, as written, are parts of one metric.
     @inline(__always)
     private func checkRepeated(
         _ sample: Sample, _ old: SeriesTable.Series, in body: Span<UInt8>
     ) throws(Flaw) {
-        if sample.type.isDistribution && old.empty == labels.empty { return }
+        if sample.type.isDistribution && old.hasEmptyInstance == labels.hasEmptyInstance { return }
         if hasRoomForComplaints {
             let isSame = haveSameLabels(Int(old.start), sample.start, sample.type, in: body)
             if !isSame { return }
@@ -44,7 +44,7 @@ extension Validator {
             showing: sample.name)
     }
 
-    /// Compares the labels of two lines byte by byte. Those without a value do not count.
+    /// Compares the labels of two lines byte by byte.
     private func haveSameLabels(
         _ first: Int, _ second: Int, _ type: FamilyType, in body: Span<UInt8>
     ) -> Bool {
@@ -63,7 +63,7 @@ extension Validator {
         return true
     }
 
-    /// The labels with a value in a line that was read before and was right.
+    /// The labels that tell series apart, in a line that was read before and was right.
     private func pairs(
         inLineAt start: Int, _ type: FamilyType, in body: Span<UInt8>
     ) -> [(hash: UInt64, name: Name, value: Range<Int>)] {
@@ -84,7 +84,8 @@ extension Validator {
                 offset &+= 1
                 let value = try body.readLabelValue(&offset, hash)
                 body.skipBlanks(&offset)
-                if !value.range.isEmpty && !isBound(name, of: type, in: body) {
+                let isAdded = value.range.isEmpty && name.isEqual(to: "instance", in: body)
+                if !isAdded && !isBound(name, of: type, in: body) {
                     pairs.append((name.hash(body, with: hash), name, value.range))
                 }
             } while body[offset] == 0x2C

@@ -5,10 +5,10 @@ struct SeriesTable {
     private var index = HashIndex()
 
     struct Series {
-        /// Of the family and the labels that have a value.
+        /// Of the family and the labels.
         let hash: UInt64
-        /// Of the labels that have none.
-        let empty: UInt64
+        /// Whether it was written with `instance=""`, which its hash leaves out.
+        let hasEmptyInstance: Bool
         /// Where the line of the first sample starts.
         let start: UInt32
         let line: UInt32
