@@ -1,9 +1,8 @@
 /// The labels of the line being read: whether a name comes twice, and one hash for all of them that
 /// does not depend on their order.
-struct LabelSet {
-    /// The names of this line, then what earlier lines left: nothing is freed between lines.
-    private var names: [(hash: UInt64, name: Name)] = []
-    private(set) var count = 0
+struct LabelSet: ~Copyable, Sendable {
+    private var names = Records<Name>()
+    var count: Int { names.count }
     /// Of use only beyond `fewMax` names.
     private var index = HashIndex()
     private static let fewMax = 8
@@ -16,19 +15,17 @@ struct LabelSet {
 
     @inline(__always)
     mutating func removeAll() {
-        count = 0
+        names.removeAll()
         hash = 0
         hasEmptyInstance = false
     }
 
     /// Takes a name in; false when it is there already.
     @inline(__always)
-    mutating func insert(_ name: Name, _ hash: UInt64, in body: Span<UInt8>) -> Bool {
-        if count >= LabelSet.fewMax { return insertIntoMany(name, hash, in: body) }
-        for record in 0..<count where names[record].hash == hash {
-            if names[record].name.isEqual(to: name, in: body) { return false }
-        }
-        append(name, hash)
+    mutating func insert(_ name: Name, in body: Span<UInt8>) -> Bool {
+        if count >= LabelSet.fewMax { return insertIntoMany(name, in: body) }
+        for record in 0..<count where names[record].isEqual(to: name, in: body) { return false }
+        names.append(name)
         return true
     }
 
@@ -38,32 +35,25 @@ struct LabelSet {
 
     mutating func addEmptyInstance() { hasEmptyInstance = true }
 
-    @inline(__always)
-    private mutating func append(_ name: Name, _ hash: UInt64) {
-        if count < names.count { names[count] = (hash, name) } else { names.append((hash, name)) }
-        count &+= 1
-    }
-
-    private mutating func insertIntoMany(
-        _ name: Name, _ hash: UInt64, in body: Span<UInt8>
-    ) -> Bool {
+    @inline(never)
+    private mutating func insertIntoMany(_ name: Name, in body: Span<UInt8>) -> Bool {
         if count == LabelSet.fewMax {
             index.removeAll()
             for record in 0..<count { enter(record, names[record].hash) }
         }
         guard count < HashIndex.recordsMax else { return false }
-        var slot = index.firstSlot(of: hash)
+        var slot = index.firstSlot(of: name.hash)
         while index.entry(in: slot) != 0 {
             let entry = index.entry(in: slot)
-            if HashIndex.matches(entry, hash),
-                names[HashIndex.record(of: entry)].name.isEqual(to: name, in: body)
+            if HashIndex.matches(entry, name.hash),
+                names[HashIndex.record(of: entry)].isEqual(to: name, in: body)
             {
                 return false
             }
             slot = index.slot(after: slot)
         }
-        index.insert(count, hash: hash, in: slot)
-        append(name, hash)
+        index.insert(count, hash: name.hash, in: slot)
+        names.append(name)
         return true
     }
 

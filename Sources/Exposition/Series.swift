@@ -53,7 +53,7 @@ extension Validator {
         guard firstPairs.count == secondPairs.count else { return false }
         for pair in firstPairs {
             let isThere = secondPairs.contains {
-                $0.hash == pair.hash && $0.name.isEqual(to: pair.name, in: body)
+                $0.name.isEqual(to: pair.name, in: body)
                     && $0.value.count == pair.value.count
                     && body.isEqual(
                         $0.value.lowerBound, pair.value.lowerBound, count: pair.value.count)
@@ -66,17 +66,17 @@ extension Validator {
     /// The labels that tell series apart, in a line that was read before and was right.
     private func pairs(
         inLineAt start: Int, _ type: FamilyType, in body: Span<UInt8>
-    ) -> [(hash: UInt64, name: Name, value: Range<Int>)] {
-        var pairs: [(hash: UInt64, name: Name, value: Range<Int>)] = []
+    ) -> [(name: Name, value: Range<Int>)] {
+        var pairs: [(name: Name, value: Range<Int>)] = []
         var offset = start
         do throws(Flaw) {
-            _ = try body.readName(&offset, .metric)
+            _ = try body.readName(&offset, .metric, hash)
             body.skipBlanks(&offset)
             guard body[offset] == 0x7B else { return [] }
             repeat {
                 offset &+= 1
                 body.skipBlanks(&offset)
-                let name = try body.readName(&offset, .label)
+                let name = try body.readName(&offset, .label, hash)
                 body.skipBlanks(&offset)
                 guard body[offset] == 0x3D else { continue }
                 offset &+= 1
@@ -86,7 +86,7 @@ extension Validator {
                 body.skipBlanks(&offset)
                 let isAdded = value.range.isEmpty && name.isEqual(to: "instance", in: body)
                 if !isAdded && !isBound(name, of: type, in: body) {
-                    pairs.append((name.hash(body, with: hash), name, value.range))
+                    pairs.append((name, value.range))
                 }
             } while body[offset] == 0x2C
         } catch {
@@ -126,31 +126,31 @@ extension Validator {
                         flaw: flaw(.helpContradicted)))
             }
         }
-        if isPart(name, in: body) || hasPart(name, type, in: body) { throw flaw(.suffixTaken) }
+        let isTaken = isPart(name, in: body) || hasPart(name, type, in: body)
+        if isTaken { throw flaw(.suffixTaken) }
     }
 
     /// Whether the name is one that the count, sum or buckets of another family have. (The gateway
     /// does not look at gauge histograms.)
     private func isPart(_ name: Name, in body: Span<UInt8>) -> Bool {
-        for (part, suffix) in Part.suffixes where name.hasSuffix(suffix, in: body) {
-            let whole = name.first(name.count &- suffix.utf8CodeUnitCount)
-            guard !whole.isEmpty else { return false }
-            if let number = ownFamilies.number(of: whole, in: body),
-                FamilyType.has(ownFamilies.families[number].type, part)
-            {
-                return true
-            }
-            if let other = families.exactly(whole, in: body), families[other].hasSamples,
-                let type = families[other].type
-            {
-                return FamilyType.has(type, part)
-            }
+        guard let (part, wholeCount) = name.asPart(in: body), wholeCount > 0 else { return false }
+        let whole = name.first(wholeCount, in: body, with: hash)
+        if let number = ownFamilies.number(of: whole, in: body),
+            FamilyType.has(ownFamilies.families[number].type, part)
+        {
+            return true
         }
-        return false
+        guard let other = families.exactly(whole, in: body), families[other].hasSamples,
+            let type = families[other].type
+        else { return false }
+        return FamilyType.has(type, part)
     }
 
     /// Whether another family has a name that this one's count, sum or buckets have.
     private mutating func hasPart(_ name: Name, _ type: FamilyType, in body: Span<UInt8>) -> Bool {
+        guard type.isDistribution, families.hasPartNames || ownFamilies.hasPartNames else {
+            return false
+        }
         for (part, suffix) in Part.suffixes where FamilyType.has(type, part) {
             scratch.removeAll(keepingCapacity: true)
             for index in 0..<name.count { scratch.append(name.byte(index, of: body)) }

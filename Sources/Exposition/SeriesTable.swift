@@ -1,7 +1,7 @@
 /// The series of a body: which metric, and which of its samples was first. Holds no labels: where two
 /// hashes agree, the labels are read again from the body.
-struct SeriesTable {
-    private var series: [Series] = []
+struct SeriesTable: ~Copyable, Sendable {
+    private var series = Records<Series>()
     private var index = HashIndex()
 
     struct Series {
@@ -15,7 +15,7 @@ struct SeriesTable {
     }
 
     mutating func removeAll() {
-        series.removeAll(keepingCapacity: true)
+        series.removeAll()
         index.removeAll()
     }
 
