@@ -124,7 +124,8 @@ struct Families: ~Copyable, Sendable {
             let entry = index.entry(in: slot)
             if entry == 0 { return nil }
             let known = names[HashIndex.record(of: entry)]
-            if known.name.hash == hash && known.part == .whole && known.name.isEqual(text, in: body) {
+            if known.name.hash == hash && known.part == .whole && known.name.isEqual(text, in: body)
+            {
                 return known.family
             }
             slot = index.slot(after: slot)

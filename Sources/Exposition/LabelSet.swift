@@ -1,23 +1,35 @@
 /// The labels of the line being read: whether a name comes twice, and one hash for all of them that
 /// does not depend on their order.
 struct LabelSet: ~Copyable, Sendable {
+    /// The names of this line, then what earlier lines left.
     private var names = Records<Name>()
-    var count: Int { names.count }
+    var count: Int { mark.count }
     /// Of use only beyond `fewMax` names.
     private var index = HashIndex()
-    private static let fewMax = 8
+    static let fewMax = 8
 
-    /// One hash of the pairs of names and values that tell this series from others.
-    private(set) var hash: UInt64 = 0
-    /// Whether `instance=""` was among them. The Pushgateway gives it to every sample that has no
-    /// `instance`, so it tells no series apart; any other label does, even without a value.
-    private(set) var hasEmptyInstance = false
+    private(set) var mark = Mark()
+    var hash: UInt64 { mark.hash }
+    var hasEmptyInstance: Bool { mark.hasEmptyInstance }
+
+    /// What is known of the labels up to some place in the line.
+    struct Mark {
+        var count = 0
+        /// One hash of the pairs of names and values that tell this series from others.
+        var hash: UInt64 = 0
+        /// Whether `instance=""` was among them. The Pushgateway gives it to every sample that has no
+        /// `instance`, so it tells no series apart; any other label does, even without a value.
+        var hasEmptyInstance = false
+    }
 
     @inline(__always)
-    mutating func removeAll() {
-        names.removeAll()
-        hash = 0
-        hasEmptyInstance = false
+    mutating func removeAll() { mark = Mark() }
+
+    /// Takes up what a line shares with the line before, whose names must still be there.
+    @inline(__always)
+    mutating func resume(at mark: Mark) {
+        assert(mark.count <= names.count)
+        self.mark = mark
     }
 
     /// Takes a name in; false when it is there already.
@@ -25,15 +37,21 @@ struct LabelSet: ~Copyable, Sendable {
     mutating func insert(_ name: Name, in body: Span<UInt8>) -> Bool {
         if count >= LabelSet.fewMax { return insertIntoMany(name, in: body) }
         for record in 0..<count where names[record].isEqual(to: name, in: body) { return false }
-        names.append(name)
+        append(name)
         return true
     }
 
     /// Adds the hash of one pair.
     @inline(__always)
-    mutating func add(_ pair: UInt64) { hash &+= pair }
+    mutating func add(_ pair: UInt64) { mark.hash &+= pair }
 
-    mutating func addEmptyInstance() { hasEmptyInstance = true }
+    mutating func addEmptyInstance() { mark.hasEmptyInstance = true }
+
+    @inline(__always)
+    private mutating func append(_ name: Name) {
+        if count < names.count { names[count] = name } else { names.append(name) }
+        mark.count &+= 1
+    }
 
     @inline(never)
     private mutating func insertIntoMany(_ name: Name, in body: Span<UInt8>) -> Bool {
@@ -53,7 +71,7 @@ struct LabelSet: ~Copyable, Sendable {
             slot = index.slot(after: slot)
         }
         index.insert(count, hash: name.hash, in: slot)
-        names.append(name)
+        append(name)
         return true
     }
 

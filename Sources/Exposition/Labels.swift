@@ -5,6 +5,7 @@ extension Validator {
     mutating func readLabels(
         _ body: Span<UInt8>, _ offset: inout Int, of subject: inout Subject, nameAt: Int? = nil
     ) throws(Flaw) {
+        if nameAt == nil, lastLabels.skip(body, &offset, &labels, type: subject.type) { return }
         while true {
             body.skipBlanks(&offset)
             if body[offset] == 0x7D { break }
@@ -21,10 +22,16 @@ extension Validator {
             }
             guard body[offset] == 0x2C else { break }
             offset &+= 1
+            if isPlain(subject) { lastLabels.keep(labels, behindComma: offset) }
         }
         guard body[offset] == 0x7D else { throw Flaw(.labelEndExpected, found: offset) }
         offset &+= 1
+        if isPlain(subject) { lastLabels.keep(labels, behindBrace: offset) }
     }
+
+    /// Whether the labels read so far are nothing but labels, and right.
+    @inline(__always)
+    private func isPlain(_ subject: Subject) -> Bool { misgiving == nil && subject.bound == nil }
 
     /// Reads from the equals sign behind a label name to the quote behind the value.
     @inline(__always)
@@ -120,6 +127,7 @@ extension Validator {
     ) throws(Flaw) -> Subject {
         let brace = offset
         offset &+= 1
+        lastLabels = LastLabels()
         let (name, range) = try findName(body, from: offset)
         let memory = current
         if let family = memory.family, families[family].type?.isDistribution == true {
@@ -129,6 +137,7 @@ extension Validator {
         var subject = settle(known, range)
         current.family = subject.family
         try readLabels(body, &offset, of: &subject, nameAt: range.lowerBound)
+        lastLabels = LastLabels()
         let isFirst = body.isBlank(from: brace &+ 1, to: range.lowerBound)
         try checkPlace(of: subject, isFirst: isFirst, memory, readTo: offset &- 1)
         return subject

@@ -68,9 +68,10 @@ extension Validator {
     func skipLastName(_ body: Span<UInt8>, _ offset: inout Int) -> Bool {
         let last = lastName.range
         let end = offset &+ last.count
-        guard end > offset && end < body.count
-            && body.isEqual(offset, last.lowerBound, count: last.count)
-            && !NameKind.metric.contains(body[end]) && body[end] != 0x22
+        guard
+            end > offset && end < body.count
+                && body.isEqual(offset, last.lowerBound, count: last.count)
+                && !NameKind.metric.contains(body[end]) && body[end] != 0x22
         else { return false }
         offset = end
         return true

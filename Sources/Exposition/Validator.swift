@@ -27,6 +27,7 @@ public struct Validator: ~Copyable, Sendable {
     /// The name of the line before, which most lines repeat, and what it means.
     var lastName = Name.none
     var lastKnown = KnownName.none
+    var lastLabels = LastLabels()
     /// The parser's memory of the line before, which matters to names in braces.
     var current = ParserMemory()
 
@@ -81,6 +82,7 @@ public struct Validator: ~Copyable, Sendable {
         families.removeAll()
         series.removeAll()
         lastName = .none
+        lastLabels = LastLabels()
         current = ParserMemory()
         (judged, searched, line, isFinished) = (0, 0, 0, false)
         (samples, familiesWithSamples, complaintCount, isFull) = (0, 0, 0, false)
