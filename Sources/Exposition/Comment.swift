@@ -2,12 +2,14 @@ extension Validator {
     /// Reads a line whose '#' has been passed. Only HELP and TYPE mean anything, in capitals.
     mutating func readComment(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) {
         body.skipBlanks(&offset)
-        let word = offset
-        while !body[offset].endsToken { offset &+= 1 }
-        let isHelp = body.isEqual(word..<offset, to: "HELP")
-        if isHelp || body.isEqual(word..<offset, to: "TYPE") {
-            body.skipBlanks(&offset)
-            try readMetadata(body, &offset, isHelp: isHelp)
+        if offset &+ 4 < body.count && body[offset &+ 4].endsToken {
+            let word = body.partialWord(at: offset, count: 4)
+            let isHelp = word == UInt64(characters: "HELP\0\0\0\0")
+            if isHelp || word == UInt64(characters: "TYPE\0\0\0\0") {
+                offset &+= 4
+                body.skipBlanks(&offset)
+                try readMetadata(body, &offset, isHelp: isHelp)
+            }
         }
         offset = body.lineFeed(from: offset) &+ 1
     }
@@ -18,11 +20,17 @@ extension Validator {
         _ body: Span<UInt8>, _ offset: inout Int, isHelp: Bool
     ) throws(Flaw) {
         let start = offset
-        let name = try body.readName(&offset, .metric)
-        if body[offset] == 0x0A { return }
-        guard body[offset].isBlank else { throw Flaw(.commentNameInvalid, found: offset) }
-        try checkName(name, .metric, from: start, to: offset, in: body)
-        let family = try family(of: name, from: start, to: offset, in: body).family
+        if skipLastName(body, &offset) {
+            if body[offset] == 0x0A { return }
+            guard body[offset].isBlank else { throw Flaw(.commentNameInvalid, found: offset) }
+        } else {
+            let name = try body.readName(&offset, .metric, hash)
+            if body[offset] == 0x0A { return }
+            guard body[offset].isBlank else { throw Flaw(.commentNameInvalid, found: offset) }
+            try checkName(name, .metric, from: start, to: offset, in: body)
+            try know(name, from: start, to: offset, in: body)
+        }
+        let family = lastKnown.family
         current.family = family
         body.skipBlanks(&offset)
         if body[offset] == 0x0A { return }
@@ -32,13 +40,13 @@ extension Validator {
                 throw Flaw(
                     .helpRepeated, at: start, readTo: offset, showing: families[family].name.range)
             }
-            families[family].help = try readHelp(body, &offset)
+            families[family].help = Stretch(try readHelp(body, &offset))
         } else {
             guard families[family].type == nil else {
                 throw Flaw(
                     .typeRepeated, at: start, readTo: offset, showing: families[family].name.range)
             }
-            families[family].type = try readType(body, &offset)
+            families.declare(family, try readType(body, &offset))
         }
     }
 
@@ -64,6 +72,7 @@ extension Validator {
     }
 
     private func readType(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> FamilyType {
+        if let type = FamilyType(usual: body, &offset) { return type }
         let start = offset
         offset = body.lineFeed(from: start)
         guard let type = FamilyType(body, in: start..<offset) else {
@@ -74,19 +83,36 @@ extension Validator {
 }
 
 extension FamilyType {
-    /// The type that a TYPE line declares with this text: in any case, and as the Pushgateway's parser
-    /// has it, after every backslash was taken out.
-    fileprivate init?(_ body: Span<UInt8>, in range: Range<Int>) {
-        if body.isEqual(range, to: "gauge") {
+    /// The type as most people write it, with its line feed: one comparison a type.
+    @inline(__always)
+    fileprivate init?(usual body: Span<UInt8>, _ offset: inout Int) {
+        guard offset &+ 10 <= body.count else { return nil }
+        let word = body.word(at: offset)
+        if word.first(6) == UInt64(characters: "gauge\n\0\0") {
             self = .gauge
-        } else if body.isEqual(range, to: "counter") {
+            offset &+= 5
+        } else if word == UInt64(characters: "counter\n") {
             self = .counter
+            offset &+= 7
+        } else if word == UInt64(characters: "summary\n") {
+            self = .summary
+            offset &+= 7
+        } else if word == UInt64(characters: "untyped\n") {
+            self = .untyped
+            offset &+= 7
+        } else if word == UInt64(characters: "histogra") && body[offset &+ 8] == 0x6D
+            && body[offset &+ 9] == 0x0A
+        {
+            self = .histogram
+            offset &+= 9
         } else {
-            self.init(foldingCaseOf: body, in: range)
+            return nil
         }
     }
 
-    private init?(foldingCaseOf body: Span<UInt8>, in range: Range<Int>) {
+    /// The type that a TYPE line declares with this text: in any case, and as the Pushgateway's parser
+    /// has it, after every backslash was taken out.
+    fileprivate init?(_ body: Span<UInt8>, in range: Range<Int>) {
         var word: [UInt8] = []
         for offset in range where body[offset] != 0x5C {
             guard word.count < 32 else { return nil }

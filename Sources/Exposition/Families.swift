@@ -4,8 +4,25 @@ struct Family {
     /// Nil until a TYPE line or the first sample decides it.
     var type: FamilyType?
     /// The text, as written, once a HELP line gave one.
-    var help: Range<Int>?
+    var help: Stretch?
     var hasSamples = false
+
+    init(name: Name) { self.name = name }
+}
+
+/// A range of a body, in half the room.
+struct Stretch {
+    /// Both at most `Validator.bodyBytesMax`, which fits.
+    private let start, end: UInt32
+
+    @inline(__always)
+    init(_ range: Range<Int>) {
+        start = UInt32(truncatingIfNeeded: range.lowerBound)
+        end = UInt32(truncatingIfNeeded: range.upperBound)
+    }
+
+    @inline(__always)
+    var range: Range<Int> { unsafe Range(uncheckedBounds: (Int(start), Int(end))) }
 }
 
 /// Which part of a family's metrics the samples of a name are.
@@ -20,28 +37,34 @@ enum Part: UInt8 {
     ]
 }
 
+/// What a name means.
+struct KnownName {
+    let name: Name
+    let family: Int
+    let part: Part
+
+    static let none = KnownName(name: .none, family: 0, part: .whole)
+}
+
 /// The families of a body, and every name that led to one of them.
 ///
 /// What a name means is decided when it first occurs and then stands: a family of exactly that name
 /// wins, and none can come into being once the name has been taken for a part of another.
-struct Families {
-    private var families: [Family] = []
-    private var names: [KnownName] = []
+struct Families: ~Copyable, Sendable {
+    private var families = Records<Family>()
+    private var names = Records<KnownName>()
     private var index = HashIndex()
     private let hash = KeyedHash.ofProcess
-
-    /// A name that has occurred, and what it means.
-    private struct KnownName {
-        let name: Name
-        let hash: UInt64
-        let family: Int
-        let part: Part
-    }
+    /// Whether a TYPE line made a family of which other names can be parts.
+    private var hasDistribution = false
+    /// Whether a family has a name such as parts have.
+    private(set) var hasPartNames = false
 
     mutating func removeAll() {
-        families.removeAll(keepingCapacity: true)
-        names.removeAll(keepingCapacity: true)
+        families.removeAll()
+        names.removeAll()
         index.removeAll()
+        (hasDistribution, hasPartNames) = (false, false)
     }
 
     subscript(family: Int) -> Family {
@@ -49,41 +72,46 @@ struct Families {
         @inline(__always) _modify { yield &families[family] }
     }
 
-    /// The family that a HELP, TYPE or sample line of this name speaks of, and as which part; a new
-    /// one when there is none. Nil when `max` families are there already.
-    mutating func named(
-        _ name: Name, in body: Span<UInt8>, max: Int
-    ) -> (family: Int, part: Part)? {
-        let hash = name.hash(body, with: hash)
-        var slot = 0
-        if let found = search(name, hash, in: body, endingIn: &slot) {
-            return (names[found].family, names[found].part)
-        }
-        return enter(name, hash, slot, in: body, max: max)
+    /// Decides the type of a family that has none.
+    @inline(__always)
+    mutating func declare(_ family: Int, _ type: FamilyType) {
+        families[family].type = type
+        if type.isDistribution { hasDistribution = true }
     }
 
+    /// The family that a HELP, TYPE or sample line of this name speaks of, and as which part; a new
+    /// one when there is none. Nil when `max` families are there already.
+    mutating func named(_ name: Name, in body: Span<UInt8>, max: Int) -> KnownName? {
+        var slot = 0
+        if let found = search(name, in: body, endingIn: &slot) { return names[found] }
+        return enter(name, slot, in: body, max: max)
+    }
+
+    @inline(__always)
     private mutating func enter(
-        _ name: Name, _ hash: UInt64, _ slot: Int, in body: Span<UInt8>, max: Int
-    ) -> (family: Int, part: Part)? {
+        _ name: Name, _ slot: Int, in body: Span<UInt8>, max: Int
+    ) -> KnownName? {
         // Names that are parts come on top of the families; so many that they fill the index can
         // only be met with rules that allow millions.
         guard names.count < HashIndex.recordsMax else { return nil }
-        var known = KnownName(name: name, hash: hash, family: families.count, part: .whole)
-        if let (family, part) = distribution(of: name, in: body) {
-            known = KnownName(name: name, hash: hash, family: family, part: part)
+        var known = KnownName(name: name, family: families.count, part: .whole)
+        let asPart = name.asPart(in: body)
+        if hasDistribution, let asPart, let family = distribution(of: name, asPart, in: body) {
+            known = KnownName(name: name, family: family, part: asPart.part)
         } else {
             guard families.count < max else { return nil }
+            if asPart != nil { hasPartNames = true }
             families.append(Family(name: name))
         }
-        index.insert(names.count, hash: hash, in: slot)
+        index.insert(names.count, hash: name.hash, in: slot)
         names.append(known)
-        return (known.family, known.part)
+        return known
     }
 
     /// The family of exactly this name.
     func exactly(_ name: Name, in body: Span<UInt8>) -> Int? {
         var slot = 0
-        let found = search(name, name.hash(body, with: hash), in: body, endingIn: &slot)
+        let found = search(name, in: body, endingIn: &slot)
         guard let found, names[found].part == .whole else { return nil }
         return names[found].family
     }
@@ -96,7 +124,8 @@ struct Families {
             let entry = index.entry(in: slot)
             if entry == 0 { return nil }
             let known = names[HashIndex.record(of: entry)]
-            if known.hash == hash && known.part == .whole && known.name.isEqual(text, in: body) {
+            if known.name.hash == hash && known.part == .whole && known.name.isEqual(text, in: body)
+            {
                 return known.family
             }
             slot = index.slot(after: slot)
@@ -104,29 +133,30 @@ struct Families {
     }
 
     /// The summary or histogram of which a sample with this name would be a part.
-    private func distribution(of name: Name, in body: Span<UInt8>) -> (Int, Part)? {
-        for (part, suffix) in Part.suffixes {
-            let length = name.count &- suffix.utf8CodeUnitCount
-            guard length > 0, name.hasSuffix(suffix, in: body) else { continue }
-            guard let family = exactly(name.first(length), in: body),
-                let type = families[family].type
-            else { return nil }
-            return type.isHistogram || (type == .summary && part != .bucket) ? (family, part) : nil
+    private func distribution(
+        of name: Name, _ asPart: (part: Part, wholeCount: Int), in body: Span<UInt8>
+    ) -> Int? {
+        guard asPart.wholeCount > 0,
+            let family = exactly(name.first(asPart.wholeCount, in: body, with: hash), in: body)
+        else { return nil }
+        switch families[family].type {
+        case .histogram, .gaugeHistogram: return family
+        case .summary: return asPart.part == .bucket ? nil : family
+        case .counter, .gauge, .untyped, nil: return nil
         }
-        return nil
     }
 
     /// The record of a name, and the slot in which the search for it ended.
     @inline(__always)
     private func search(
-        _ name: Name, _ hash: UInt64, in body: Span<UInt8>, endingIn slot: inout Int
+        _ name: Name, in body: Span<UInt8>, endingIn slot: inout Int
     ) -> Int? {
-        slot = index.firstSlot(of: hash)
+        slot = index.firstSlot(of: name.hash)
         while true {
             let entry = index.entry(in: slot)
             if entry == 0 { return nil }
             let record = HashIndex.record(of: entry)
-            if HashIndex.matches(entry, hash), names[record].name.isEqual(to: name, in: body) {
+            if HashIndex.matches(entry, name.hash), names[record].name.isEqual(to: name, in: body) {
                 return record
             }
             slot = index.slot(after: slot)

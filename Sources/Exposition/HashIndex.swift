@@ -1,31 +1,34 @@
 /// An open-addressing index over records kept elsewhere: from a hash to the record's number. Emptied
-/// at the cost of what was used, not of what it ever grew to, and keeps its storage.
-struct HashIndex {
+/// at the cost of what was used, not of what it ever grew to, and keeps its storage. Bodies mostly
+/// resemble the one before, so the next one finds the table as large as that one left it, unless it
+/// was sparse.
+struct HashIndex: ~Copyable, Sendable {
     /// A number that fits into a slot.
     static let recordsMax = 0xFF_FFFE
 
-    /// Each slot is empty (zero), or 40 bits of the hash above 24 bits of the number plus one.
-    private var slots: [UInt64]
+    /// Each slot is empty (zero), or 40 bits of the hash above 24 bits of the number plus one. As many
+    /// as a power of two.
+    private var slots = Records<UInt64>()
     /// The other half of the storage, empty between growths.
-    private var spare: [UInt64] = []
-    /// How many slots are in use as a table, less one; a power of two, less one.
-    private var mask = 63
+    private var spare = Records<UInt64>()
     private var count = 0
 
-    init() { slots = [UInt64](repeating: 0, count: 64) }
+    init() { slots.fill(64, with: 0) }
 
     mutating func removeAll() {
-        mask = 63
+        guard count > 0 else { return }
+        slots.fill(count &* 16 < slots.count ? 64 : slots.count, with: 0)
         count = 0
-        for slot in 0...mask { slots[slot] = 0 }
     }
 
     /// Where to look first for this hash.
     @inline(__always)
-    func firstSlot(of hash: UInt64) -> Int { Int(truncatingIfNeeded: hash &>> 24) & mask }
+    func firstSlot(of hash: UInt64) -> Int {
+        Int(truncatingIfNeeded: hash &>> 24) & (slots.count &- 1)
+    }
 
     @inline(__always)
-    func slot(after slot: Int) -> Int { (slot &+ 1) & mask }
+    func slot(after slot: Int) -> Int { (slot &+ 1) & (slots.count &- 1) }
 
     /// The content of a slot: zero where the search ends.
     @inline(__always)
@@ -44,16 +47,15 @@ struct HashIndex {
         precondition(record < HashIndex.recordsMax)
         slots[slot] = (hash & ~0xFF_FFFF) | UInt64(truncatingIfNeeded: record &+ 1)
         count &+= 1
-        if count &* 2 > mask { grow() }
+        if count &* 2 >= slots.count { grow() }
     }
 
+    @inline(never)
     private mutating func grow() {
-        let old = mask
-        mask = old &* 2 &+ 1
-        if spare.count <= mask { spare = [UInt64](repeating: 0, count: mask &+ 1) }
-        for slot in 0...mask { spare[slot] = 0 }
+        let old = slots.count
+        spare.fill(old &* 2, with: 0)
         swap(&slots, &spare)
-        for slot in 0...old where spare[slot] != 0 {
+        for slot in 0..<old where spare[slot] != 0 {
             var place = firstSlot(of: spare[slot])
             while slots[place] != 0 { place = self.slot(after: place) }
             slots[place] = spare[slot]

@@ -1,68 +1,77 @@
 /// The labels of the line being read: whether a name comes twice, and one hash for all of them that
 /// does not depend on their order.
-struct LabelSet {
-    /// The names of this line, then what earlier lines left: nothing is freed between lines.
-    private var names: [(hash: UInt64, name: Name)] = []
-    private(set) var count = 0
+struct LabelSet: ~Copyable, Sendable {
+    /// The names of this line, then what earlier lines left.
+    private var names = Records<Name>()
+    var count: Int { mark.count }
     /// Of use only beyond `fewMax` names.
     private var index = HashIndex()
-    private static let fewMax = 8
+    static let fewMax = 8
 
-    /// The labels with a value. A label without one is the same as no label.
-    private(set) var valued: UInt64 = 0
-    /// The labels without a value.
-    private(set) var empty: UInt64 = 0
+    private(set) var mark = Mark()
+    var hash: UInt64 { mark.hash }
+    var hasEmptyInstance: Bool { mark.hasEmptyInstance }
+
+    /// What is known of the labels up to some place in the line.
+    struct Mark {
+        var count = 0
+        /// One hash of the pairs of names and values that tell this series from others.
+        var hash: UInt64 = 0
+        /// Whether `instance=""` was among them. The Pushgateway gives it to every sample that has no
+        /// `instance`, so it tells no series apart; any other label does, even without a value.
+        var hasEmptyInstance = false
+    }
 
     @inline(__always)
-    mutating func removeAll() {
-        count = 0
-        valued = 0
-        empty = 0
+    mutating func removeAll() { mark = Mark() }
+
+    /// Takes up what a line shares with the line before, whose names must still be there.
+    @inline(__always)
+    mutating func resume(at mark: Mark) {
+        assert(mark.count <= names.count)
+        self.mark = mark
     }
 
     /// Takes a name in; false when it is there already.
     @inline(__always)
-    mutating func insert(_ name: Name, _ hash: UInt64, in body: Span<UInt8>) -> Bool {
-        if count >= LabelSet.fewMax { return insertIntoMany(name, hash, in: body) }
-        for record in 0..<count where names[record].hash == hash {
-            if names[record].name.isEqual(to: name, in: body) { return false }
-        }
-        append(name, hash)
+    mutating func insert(_ name: Name, in body: Span<UInt8>) -> Bool {
+        if count >= LabelSet.fewMax { return insertIntoMany(name, in: body) }
+        for record in 0..<count where names[record].isEqual(to: name, in: body) { return false }
+        append(name)
         return true
     }
 
-    /// Adds one pair to the hash of the set.
+    /// Adds the hash of one pair.
     @inline(__always)
-    mutating func add(_ pair: UInt64, isEmpty: Bool) {
-        if isEmpty { empty &+= pair } else { valued &+= pair }
-    }
+    mutating func add(_ pair: UInt64) { mark.hash &+= pair }
+
+    mutating func addEmptyInstance() { mark.hasEmptyInstance = true }
 
     @inline(__always)
-    private mutating func append(_ name: Name, _ hash: UInt64) {
-        if count < names.count { names[count] = (hash, name) } else { names.append((hash, name)) }
-        count &+= 1
+    private mutating func append(_ name: Name) {
+        if count < names.count { names[count] = name } else { names.append(name) }
+        mark.count &+= 1
     }
 
-    private mutating func insertIntoMany(
-        _ name: Name, _ hash: UInt64, in body: Span<UInt8>
-    ) -> Bool {
+    @inline(never)
+    private mutating func insertIntoMany(_ name: Name, in body: Span<UInt8>) -> Bool {
         if count == LabelSet.fewMax {
             index.removeAll()
             for record in 0..<count { enter(record, names[record].hash) }
         }
         guard count < HashIndex.recordsMax else { return false }
-        var slot = index.firstSlot(of: hash)
+        var slot = index.firstSlot(of: name.hash)
         while index.entry(in: slot) != 0 {
             let entry = index.entry(in: slot)
-            if HashIndex.matches(entry, hash),
-                names[HashIndex.record(of: entry)].name.isEqual(to: name, in: body)
+            if HashIndex.matches(entry, name.hash),
+                names[HashIndex.record(of: entry)].isEqual(to: name, in: body)
             {
                 return false
             }
             slot = index.slot(after: slot)
         }
-        index.insert(count, hash: hash, in: slot)
-        append(name, hash)
+        index.insert(count, hash: name.hash, in: slot)
+        append(name)
         return true
     }
 

@@ -27,7 +27,7 @@ extension Span<UInt8> {
             let length = stops.firstByte
             offset &+= length
             guard self[offset] == 0x22 else { break }
-            let last = word & ((1 &<< (UInt64(truncatingIfNeeded: length) &* 8)) &- 1)
+            let last = word.before(stops)
             seen |= last
             let range = unsafe Range(uncheckedBounds: (start, offset))
             if seen & 0x8080_8080_8080_8080 != 0 { try checkUTF8(range) }

@@ -5,11 +5,12 @@ extension Validator {
     mutating func readLabels(
         _ body: Span<UInt8>, _ offset: inout Int, of subject: inout Subject, nameAt: Int? = nil
     ) throws(Flaw) {
+        if nameAt == nil, lastLabels.skip(body, &offset, &labels, type: subject.type) { return }
         while true {
             body.skipBlanks(&offset)
             if body[offset] == 0x7D { break }
             let start = offset
-            let name = try body.readName(&offset, .label)
+            let name = try body.readName(&offset, .label, hash)
             guard !name.isEmpty else { throw Flaw(.labelNameExpected, found: start) }
             let end = offset
             body.skipBlanks(&offset)
@@ -21,10 +22,16 @@ extension Validator {
             }
             guard body[offset] == 0x2C else { break }
             offset &+= 1
+            if isPlain(subject) { lastLabels.keep(labels, behindComma: offset) }
         }
         guard body[offset] == 0x7D else { throw Flaw(.labelEndExpected, found: offset) }
         offset &+= 1
+        if isPlain(subject) { lastLabels.keep(labels, behindBrace: offset) }
     }
+
+    /// Whether the labels read so far are nothing but labels, and right.
+    @inline(__always)
+    private func isPlain(_ subject: Subject) -> Bool { misgiving == nil && subject.bound == nil }
 
     /// Reads from the equals sign behind a label name to the quote behind the value.
     @inline(__always)
@@ -35,7 +42,7 @@ extension Validator {
         let equals = offset
         let type = subject.type
         let isBound = type.isDistribution && isBound(name, of: type, in: body)
-        let nameHash = try admit(name, range, equals, isBound: isBound, in: body)
+        try admit(name, range, equals, isBound: isBound, in: body)
         offset &+= 1
         body.skipBlanks(&offset)
         guard body[offset] == 0x22 else { throw Flaw(.quoteExpected, found: offset) }
@@ -48,7 +55,10 @@ extension Validator {
             misgiving = misgiving ?? flaw
         }
         guard isBound else {
-            return labels.add(hash.pair(nameHash, value.hash), isEmpty: value.range.isEmpty)
+            if value.range.isEmpty && name.isEqual(to: "instance", in: body) {
+                return labels.addEmptyInstance()
+            }
+            return labels.add(hash.pair(name.hash, value.hash))
         }
         guard let bound = Float(body, in: value.range) else {
             throw Flaw(
@@ -69,27 +79,25 @@ extension Validator {
         }
     }
 
-    /// Takes the name of a label into the set, and gives its hash.
+    /// Takes the name of a label into the set.
     @inline(__always)
     private mutating func admit(
         _ name: Name, _ range: Range<Int>, _ equals: Int, isBound: Bool, in body: Span<UInt8>
-    ) throws(Flaw) -> UInt64 {
+    ) throws(Flaw) {
         if body[range.lowerBound] != 0x61, name.hasPrefix("__", in: body) {
             try checkReserved(name, range, equals, in: body)
             doubt(.labelNamePrivate, at: range.lowerBound, showing: range)
         }
         try checkName(name, .label, from: range.lowerBound, to: equals, in: body)
-        let nameHash = name.hash(body, with: hash)
-        if isBound { return nameHash }
+        if isBound { return }
         guard labels.count < rules.sampleLabelsMax else {
             throw Flaw(
                 .tooManyLabels(max: rules.sampleLabelsMax), at: range.lowerBound, readTo: equals,
                 showing: range)
         }
-        guard labels.insert(name, nameHash, in: body) else {
+        guard labels.insert(name, in: body) else {
             throw Flaw(.labelNameRepeated, at: range.lowerBound, readTo: equals, showing: range)
         }
-        return nameHash
     }
 
     private func checkReserved(
@@ -119,14 +127,17 @@ extension Validator {
     ) throws(Flaw) -> Subject {
         let brace = offset
         offset &+= 1
+        lastLabels = LastLabels()
         let (name, range) = try findName(body, from: offset)
         let memory = current
         if let family = memory.family, families[family].type?.isDistribution == true {
             current.hasLabels = true
         }
-        var subject = try subject(of: name, range, in: body)
+        let known = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)
+        var subject = settle(known, range)
         current.family = subject.family
         try readLabels(body, &offset, of: &subject, nameAt: range.lowerBound)
+        lastLabels = LastLabels()
         let isFirst = body.isBlank(from: brace &+ 1, to: range.lowerBound)
         try checkPlace(of: subject, isFirst: isFirst, memory, readTo: offset &- 1)
         return subject
@@ -156,7 +167,7 @@ extension Validator {
             body.skipBlanks(&offset)
             if body[offset] == 0x7D { break }
             let start = offset
-            let name = try body.readName(&offset, .label)
+            let name = try body.readName(&offset, .label, hash)
             guard !name.isEmpty else { throw Flaw(.labelNameExpected, found: start) }
             let range = start..<offset
             body.skipBlanks(&offset)

@@ -6,12 +6,33 @@ struct Name {
     private let gap: UInt32
     /// Whether any of it was in quotes, so that the grammar alone does not vouch for it.
     let isQuoted: Bool
+    let hash: UInt64
 
-    init(_ range: Range<Int>, gap: Int = 0, isQuoted: Bool = false) {
+    static let none = Name(0..<0, hash: 0)
+
+    /// A name that is written as it is.
+    @inline(__always)
+    init(_ range: Range<Int>, hash: UInt64) {
+        start = UInt32(truncatingIfNeeded: range.lowerBound)
+        end = UInt32(truncatingIfNeeded: range.upperBound)
+        gap = 0
+        isQuoted = false
+        self.hash = hash
+    }
+
+    /// A name in quotes, or one that a quote stands within.
+    init(quoted range: Range<Int>, gap: Int, in body: Span<UInt8>, with hash: KeyedHash) {
         start = UInt32(truncatingIfNeeded: range.lowerBound)
         end = UInt32(truncatingIfNeeded: range.upperBound)
         self.gap = UInt32(truncatingIfNeeded: gap)
-        self.isQuoted = isQuoted
+        isQuoted = true
+        guard gap != 0 else {
+            self.hash = hash(body, range)
+            return
+        }
+        var bytes: [UInt8] = []
+        for offset in range where offset != gap { bytes.append(body[offset]) }
+        self.hash = hash(bytes.span, 0..<bytes.count)
     }
 
     @inline(__always)
@@ -28,19 +49,8 @@ struct Name {
     }
 
     @inline(__always)
-    func hash(_ body: Span<UInt8>, with hash: KeyedHash) -> UInt64 {
-        gap == 0 ? hash(body, range) : gappedHash(body, with: hash)
-    }
-
-    private func gappedHash(_ body: Span<UInt8>, with hash: KeyedHash) -> UInt64 {
-        var bytes: [UInt8] = []
-        for index in 0..<count { bytes.append(byte(index, of: body)) }
-        return hash(bytes.span, 0..<count)
-    }
-
-    @inline(__always)
     func isEqual(to other: Name, in body: Span<UInt8>) -> Bool {
-        guard count == other.count else { return false }
+        guard hash == other.hash && count == other.count else { return false }
         if gap == 0 && other.gap == 0 {
             return body.isEqual(Int(start), Int(other.start), count: count)
         }
@@ -57,6 +67,7 @@ struct Name {
         return true
     }
 
+    @inline(__always)
     func isEqual(to text: StaticString, in body: Span<UInt8>) -> Bool {
         guard count == text.utf8CodeUnitCount else { return false }
         for index in 0..<count where unsafe byte(index, of: body) != text.utf8Start[index] {
@@ -65,8 +76,12 @@ struct Name {
         return true
     }
 
+    @inline(__always)
     func hasPrefix(_ text: StaticString, in body: Span<UInt8>) -> Bool {
-        count >= text.utf8CodeUnitCount && first(text.utf8CodeUnitCount).isEqual(to: text, in: body)
+        guard count >= text.utf8CodeUnitCount else { return false }
+        for index in 0..<text.utf8CodeUnitCount
+        where unsafe byte(index, of: body) != text.utf8Start[index] { return false }
+        return true
     }
 
     func hasSuffix(_ text: StaticString, in body: Span<UInt8>) -> Bool {
@@ -78,10 +93,23 @@ struct Name {
     }
 
     /// The name that the first `count` bytes of this one make.
-    func first(_ length: Int) -> Name {
+    func first(_ length: Int, in body: Span<UInt8>, with hash: KeyedHash) -> Name {
         let isBeyondGap = gap != 0 && length > Int(gap &- start)
-        let end = Int(start) &+ length &+ (isBeyondGap ? 1 : 0)
-        return Name(Int(start)..<end, gap: isBeyondGap ? Int(gap) : 0, isQuoted: isQuoted)
+        let range = Int(start)..<Int(start) &+ length &+ (isBeyondGap ? 1 : 0)
+        guard isQuoted else { return Name(range, hash: hash(body, range)) }
+        return Name(quoted: range, gap: isBeyondGap ? Int(gap) : 0, in: body, with: hash)
+    }
+
+    /// Which part of another family the name would be, and how long that family's name is.
+    @inline(__always)
+    func asPart(in body: Span<UInt8>) -> (part: Part, wholeCount: Int)? {
+        guard count > 4 else { return nil }
+        switch byte(count &- 1, of: body) {
+        case 0x6D where hasSuffix("_sum", in: body): return (.sum, count &- 4)
+        case 0x74 where hasSuffix("_count", in: body): return (.count, count &- 6)
+        case 0x74 where hasSuffix("_bucket", in: body): return (.bucket, count &- 7)
+        default: return nil
+        }
     }
 }
 
@@ -118,34 +146,54 @@ extension Span<UInt8> {
     ///
     /// Quotes may stand around all of it or around its end (`foo"bar"`); the closing one ends it.
     @inline(__always)
-    func readName(_ offset: inout Int, _ kind: NameKind) throws(Flaw) -> Name {
+    func readName(
+        _ offset: inout Int, _ kind: NameKind, _ hash: KeyedHash
+    ) throws(Flaw) -> Name {
         let start = offset
-        if !self[start].isDigit { skipNameBytes(&offset, kind) }
-        guard self[offset] == 0x22 else { return Name(start..<offset) }
-        return try readQuotedEnd(&offset, from: start)
+        let nameHash = self[start].isDigit ? 0 : skipNameBytes(&offset, kind, hash)
+        guard self[offset] == 0x22 else {
+            let range = unsafe Range(uncheckedBounds: (start, offset))
+            return Name(range, hash: nameHash)
+        }
+        return try readQuotedEnd(&offset, from: start, hash)
     }
 
+    /// Moves behind the bytes that may stand in a name, and gives their hash.
     @inline(__always)
-    private func skipNameBytes(_ offset: inout Int, _ kind: NameKind) {
+    private func skipNameBytes(
+        _ offset: inout Int, _ kind: NameKind, _ hash: KeyedHash
+    ) -> UInt64 {
+        let start = offset
+        var state = hash.begin
         while offset &+ 8 <= count {
-            let others = kind.marksOfOthers(in: word(at: offset))
-            if others != 0 {
+            let word = word(at: offset)
+            let others = kind.marksOfOthers(in: word)
+            guard others == 0 else {
                 offset &+= others.firstByte
-                return
+                return hash.end(word.before(others), length: offset &- start, of: state)
             }
+            state = hash.absorb(word, into: state)
             offset &+= 8
         }
+        let rest = offset
         while kind.contains(self[offset]) { offset &+= 1 }
+        let last = partialWord(at: rest, count: offset &- rest)
+        return hash.end(last, length: offset &- start, of: state)
     }
 
-    private func readQuotedEnd(_ offset: inout Int, from start: Int) throws(Flaw) -> Name {
+    @inline(never)
+    private func readQuotedEnd(
+        _ offset: inout Int, from start: Int, _ hash: KeyedHash
+    ) throws(Flaw) -> Name {
         let quote = offset
         offset &+= 1
         try skipQuoted(&offset, from: offset)
         let end = offset &- 1
-        if quote == start { return Name(quote &+ 1..<end, isQuoted: true) }
-        if quote &+ 1 == end { return Name(start..<quote, isQuoted: true) }
-        return Name(start..<end, gap: quote, isQuoted: true)
+        if quote == start {
+            return Name(quoted: quote &+ 1..<end, gap: 0, in: self, with: hash)
+        }
+        if quote &+ 1 == end { return Name(quoted: start..<quote, gap: 0, in: self, with: hash) }
+        return Name(quoted: start..<end, gap: quote, in: self, with: hash)
     }
 
     /// Moves behind the closing quote of a text that started at `start`. Only `\\`, `\"` and `\n`

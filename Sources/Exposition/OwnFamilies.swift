@@ -41,11 +41,13 @@ extension OwnFamily {
 }
 
 /// The Pushgateway's own families, ready to be looked up by a name in a body.
-struct OwnFamilies {
+struct OwnFamilies: ~Copyable, Sendable {
     let families: [OwnFamily]
     private var names: [[UInt8]] = []
     private var index = HashIndex()
     private let hash = KeyedHash.ofProcess
+    /// Whether one of them has a name such as parts have.
+    private(set) var hasPartNames = false
 
     init(_ families: [OwnFamily]) {
         self.families = families
@@ -56,24 +58,30 @@ struct OwnFamilies {
             while index.entry(in: slot) != 0 { slot = index.slot(after: slot) }
             index.insert(names.count, hash: hash, in: slot)
             names.append(name)
+            let whole = 0..<name.count
+            if Name(whole, hash: hash).asPart(in: name.span) != nil { hasPartNames = true }
         }
     }
 
     /// The number of the family that has this name.
     func number(of name: Name, in body: Span<UInt8>) -> Int? {
-        let hash = name.hash(body, with: hash)
-        var slot = index.firstSlot(of: hash)
+        var slot = index.firstSlot(of: name.hash)
         while index.entry(in: slot) != 0 {
-            let number = HashIndex.record(of: index.entry(in: slot))
-            let text = names[number]
-            if name.isEqual(text.span, in: body) { return number }
+            let entry = index.entry(in: slot)
+            let number = HashIndex.record(of: entry)
+            if HashIndex.matches(entry, name.hash), isName(number, name, in: body) { return number }
             slot = index.slot(after: slot)
         }
         return nil
     }
 
+    private func isName(_ number: Int, _ name: Name, in body: Span<UInt8>) -> Bool {
+        let text = names[number]
+        return name.isEqual(text.span, in: body)
+    }
+
     /// Whether there is a family of this name.
     func has(_ name: Span<UInt8>) -> Bool {
-        number(of: Name(0..<name.count), in: name) != nil
+        number(of: Name(0..<name.count, hash: hash(name, 0..<name.count)), in: name) != nil
     }
 }

@@ -23,7 +23,7 @@ public struct Rules: Sendable {
 }
 
 /// The type of a family, as a TYPE line declares it.
-public enum FamilyType: UInt8, Sendable, Equatable {
+public enum FamilyType: UInt8, Sendable, Equatable, BitwiseCopyable {
     case counter, gauge, summary, untyped, histogram, gaugeHistogram
 
     /// Whether lines of several names and bounds make up one metric of the family.

@@ -51,34 +51,51 @@ extension Validator {
         _ body: Span<UInt8>, _ offset: inout Int
     ) throws(Flaw) -> Subject {
         let start = offset
-        let end = start &+ lastName.count
-        if end > start && end < body.count
-            && body.isEqual(start, lastName.range.lowerBound, count: end &- start)
-            && !NameKind.metric.contains(body[end]) && body[end] != 0x22
-        {
-            offset = end
-        } else {
-            let name = try body.readName(&offset, .metric)
+        if !skipLastName(body, &offset) {
+            let name = try body.readName(&offset, .metric, hash)
             guard !name.isEmpty else { throw Flaw(.metricNameExpected, found: start) }
             try checkName(name, .metric, from: start, to: offset, in: body)
-            lastSubject = try subject(of: name, start..<offset, in: body)
-            lastName = name.isQuoted ? Name(0..<0) : name
+            try know(name, from: start, to: offset, in: body)
         }
-        var subject = lastSubject
-        subject.name = start..<offset
+        let subject = settle(lastKnown, start..<offset)
         current.family = subject.family
         if subject.type.isDistribution { current.hasLabels = true }
         return subject
     }
 
+    /// Moves behind the name that the line before had, if this line has it too.
+    @inline(__always)
+    func skipLastName(_ body: Span<UInt8>, _ offset: inout Int) -> Bool {
+        let last = lastName.range
+        let end = offset &+ last.count
+        guard
+            end > offset && end < body.count
+                && body.isEqual(offset, last.lowerBound, count: last.count)
+                && !NameKind.metric.contains(body[end]) && body[end] != 0x22
+        else { return false }
+        offset = end
+        return true
+    }
+
+    /// Finds out what a name means, and keeps it for the next line.
+    @inline(__always)
+    mutating func know(
+        _ name: Name, from start: Int, to end: Int, in body: Span<UInt8>
+    ) throws(Flaw) {
+        lastKnown = try family(of: name, from: start, to: end, in: body)
+        lastName = name.isQuoted ? .none : name
+    }
+
     /// What a sample of this name speaks of. A family whose first sample comes before any TYPE is
     /// untyped from then on.
-    mutating func subject(
-        of name: Name, _ range: Range<Int>, in body: Span<UInt8>
-    ) throws(Flaw) -> Subject {
-        let known = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)
-        let type = families[known.family].type ?? .untyped
-        families[known.family].type = type
+    @inline(__always)
+    mutating func settle(_ known: KnownName, _ range: Range<Int>) -> Subject {
+        var type = FamilyType.untyped
+        if let decided = families[known.family].type {
+            type = decided
+        } else {
+            families.declare(known.family, type)
+        }
         return Subject(family: known.family, part: known.part, type: type, name: range)
     }
 
@@ -96,7 +113,7 @@ extension Validator {
     /// The family that a line of this name speaks of.
     mutating func family(
         of name: Name, from start: Int, to end: Int, in body: Span<UInt8>
-    ) throws(Flaw) -> (family: Int, part: Part) {
+    ) throws(Flaw) -> KnownName {
         guard let known = families.named(name, in: body, max: rules.seriesMax) else {
             throw Flaw(
                 .tooManyFamilies(max: rules.seriesMax), at: start, readTo: end, showing: start..<end

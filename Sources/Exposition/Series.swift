@@ -23,18 +23,18 @@ extension Validator {
 
         let family = UInt64(truncatingIfNeeded: sample.family)
         let new = SeriesTable.Series(
-            hash: hash.pair(family, labels.valued), empty: labels.empty,
+            hash: hash.pair(family, labels.hash), hasEmptyInstance: labels.hasEmptyInstance,
             start: UInt32(truncatingIfNeeded: sample.start), line: UInt32(truncatingIfNeeded: line))
         if let old = series.insert(new) { try checkRepeated(sample, old, in: body) }
     }
 
     /// Decides whether a series with a known hash may stand. The lines of a summary or histogram with
-    /// the very same labels are parts of one metric.
+    /// the very same labels, as written, are parts of one metric.
     @inline(__always)
     private func checkRepeated(
         _ sample: Sample, _ old: SeriesTable.Series, in body: Span<UInt8>
     ) throws(Flaw) {
-        if sample.type.isDistribution && old.empty == labels.empty { return }
+        if sample.type.isDistribution && old.hasEmptyInstance == labels.hasEmptyInstance { return }
         if hasRoomForComplaints {
             let isSame = haveSameLabels(Int(old.start), sample.start, sample.type, in: body)
             if !isSame { return }
@@ -44,7 +44,7 @@ extension Validator {
             showing: sample.name)
     }
 
-    /// Compares the labels of two lines byte by byte. Those without a value do not count.
+    /// Compares the labels of two lines byte by byte.
     private func haveSameLabels(
         _ first: Int, _ second: Int, _ type: FamilyType, in body: Span<UInt8>
     ) -> Bool {
@@ -53,7 +53,7 @@ extension Validator {
         guard firstPairs.count == secondPairs.count else { return false }
         for pair in firstPairs {
             let isThere = secondPairs.contains {
-                $0.hash == pair.hash && $0.name.isEqual(to: pair.name, in: body)
+                $0.name.isEqual(to: pair.name, in: body)
                     && $0.value.count == pair.value.count
                     && body.isEqual(
                         $0.value.lowerBound, pair.value.lowerBound, count: pair.value.count)
@@ -63,20 +63,20 @@ extension Validator {
         return true
     }
 
-    /// The labels with a value in a line that was read before and was right.
+    /// The labels that tell series apart, in a line that was read before and was right.
     private func pairs(
         inLineAt start: Int, _ type: FamilyType, in body: Span<UInt8>
-    ) -> [(hash: UInt64, name: Name, value: Range<Int>)] {
-        var pairs: [(hash: UInt64, name: Name, value: Range<Int>)] = []
+    ) -> [(name: Name, value: Range<Int>)] {
+        var pairs: [(name: Name, value: Range<Int>)] = []
         var offset = start
         do throws(Flaw) {
-            _ = try body.readName(&offset, .metric)
+            _ = try body.readName(&offset, .metric, hash)
             body.skipBlanks(&offset)
             guard body[offset] == 0x7B else { return [] }
             repeat {
                 offset &+= 1
                 body.skipBlanks(&offset)
-                let name = try body.readName(&offset, .label)
+                let name = try body.readName(&offset, .label, hash)
                 body.skipBlanks(&offset)
                 guard body[offset] == 0x3D else { continue }
                 offset &+= 1
@@ -84,8 +84,9 @@ extension Validator {
                 offset &+= 1
                 let value = try body.readLabelValue(&offset, hash)
                 body.skipBlanks(&offset)
-                if !value.range.isEmpty && !isBound(name, of: type, in: body) {
-                    pairs.append((name.hash(body, with: hash), name, value.range))
+                let isAdded = value.range.isEmpty && name.isEqual(to: "instance", in: body)
+                if !isAdded && !isBound(name, of: type, in: body) {
+                    pairs.append((name, value.range))
                 }
             } while body[offset] == 0x2C
         } catch {
@@ -125,31 +126,31 @@ extension Validator {
                         flaw: flaw(.helpContradicted)))
             }
         }
-        if isPart(name, in: body) || hasPart(name, type, in: body) { throw flaw(.suffixTaken) }
+        let isTaken = isPart(name, in: body) || hasPart(name, type, in: body)
+        if isTaken { throw flaw(.suffixTaken) }
     }
 
     /// Whether the name is one that the count, sum or buckets of another family have. (The gateway
     /// does not look at gauge histograms.)
     private func isPart(_ name: Name, in body: Span<UInt8>) -> Bool {
-        for (part, suffix) in Part.suffixes where name.hasSuffix(suffix, in: body) {
-            let whole = name.first(name.count &- suffix.utf8CodeUnitCount)
-            guard !whole.isEmpty else { return false }
-            if let number = ownFamilies.number(of: whole, in: body),
-                FamilyType.has(ownFamilies.families[number].type, part)
-            {
-                return true
-            }
-            if let other = families.exactly(whole, in: body), families[other].hasSamples,
-                let type = families[other].type
-            {
-                return FamilyType.has(type, part)
-            }
+        guard let (part, wholeCount) = name.asPart(in: body), wholeCount > 0 else { return false }
+        let whole = name.first(wholeCount, in: body, with: hash)
+        if let number = ownFamilies.number(of: whole, in: body),
+            FamilyType.has(ownFamilies.families[number].type, part)
+        {
+            return true
         }
-        return false
+        guard let other = families.exactly(whole, in: body), families[other].hasSamples,
+            let type = families[other].type
+        else { return false }
+        return FamilyType.has(type, part)
     }
 
     /// Whether another family has a name that this one's count, sum or buckets have.
     private mutating func hasPart(_ name: Name, _ type: FamilyType, in body: Span<UInt8>) -> Bool {
+        guard type.isDistribution, families.hasPartNames || ownFamilies.hasPartNames else {
+            return false
+        }
         for (part, suffix) in Part.suffixes where FamilyType.has(type, part) {
             scratch.removeAll(keepingCapacity: true)
             for index in 0..<name.count { scratch.append(name.byte(index, of: body)) }

@@ -1,21 +1,21 @@
 /// The series of a body: which metric, and which of its samples was first. Holds no labels: where two
 /// hashes agree, the labels are read again from the body.
-struct SeriesTable {
-    private var series: [Series] = []
+struct SeriesTable: ~Copyable, Sendable {
+    private var series = Records<Series>()
     private var index = HashIndex()
 
     struct Series {
-        /// Of the family and the labels that have a value.
+        /// Of the family and the labels.
         let hash: UInt64
-        /// Of the labels that have none.
-        let empty: UInt64
+        /// Whether it was written with `instance=""`, which its hash leaves out.
+        let hasEmptyInstance: Bool
         /// Where the line of the first sample starts.
         let start: UInt32
         let line: UInt32
     }
 
     mutating func removeAll() {
-        series.removeAll(keepingCapacity: true)
+        series.removeAll()
         index.removeAll()
     }
 

@@ -24,9 +24,10 @@ public struct Validator: ~Copyable, Sendable {
     /// What is wrong with the line being read if nothing worse comes.
     var misgiving: Flaw?
 
-    /// The name of the sample before, which most samples repeat.
-    var lastName = Name(0..<0)
-    var lastSubject = Subject()
+    /// The name of the line before, which most lines repeat, and what it means.
+    var lastName = Name.none
+    var lastKnown = KnownName.none
+    var lastLabels = LastLabels()
     /// The parser's memory of the line before, which matters to names in braces.
     var current = ParserMemory()
 
@@ -77,14 +78,15 @@ public struct Validator: ~Copyable, Sendable {
 
     /// Forgets the last body, keeps the tables' storage.
     public mutating func reset() {
-        complaints.removeAll(keepingCapacity: true)
+        if !complaints.isEmpty { complaints.removeAll(keepingCapacity: true) }
         families.removeAll()
         series.removeAll()
-        lastName = Name(0..<0)
+        lastName = .none
+        lastLabels = LastLabels()
         current = ParserMemory()
         (judged, searched, line, isFinished) = (0, 0, 0, false)
         (samples, familiesWithSamples, complaintCount, isFull) = (0, 0, 0, false)
-        helpDemands.removeAll(keepingCapacity: true)
+        if !helpDemands.isEmpty { helpDemands.removeAll(keepingCapacity: true) }
     }
 
     /// Judges the complete lines of `body` that are not judged yet.
@@ -218,7 +220,7 @@ extension Validator {
     private mutating func judgeHelp(_ body: Span<UInt8>) {
         for demand in helpDemands {
             let own = ownFamilies.families[demand.own].help.map { Array($0.utf8) } ?? []
-            if let help = families[demand.family].help, body.isEqual(help, to: own.span) {
+            if let help = families[demand.family].help, body.isEqual(help.range, to: own.span) {
                 continue
             }
             line = demand.line

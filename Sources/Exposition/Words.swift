@@ -1,10 +1,12 @@
-/// Reading a body eight bytes at a time. Every offset is checked by the span; the only thing said to
-/// be unsafe is that raw bytes become a number, and any bytes are one.
+/// Reading a body eight bytes at a time.
 extension Span<UInt8> {
-    /// Eight bytes, the first in the lowest place.
+    /// Eight bytes, the first in the lowest place. All of them must be there: whoever asks for a word
+    /// had to find that out first, and the span's own check would double what a word costs.
     @inline(__always)
     func word(at offset: Int) -> UInt64 {
-        let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        assert(offset >= 0 && offset &+ 8 <= count)
+        let word = unsafe bytes.unsafeLoadUnaligned(
+            fromUncheckedByteOffset: offset, as: UInt64.self)
         return UInt64(littleEndian: word)
     }
 
@@ -12,7 +14,7 @@ extension Span<UInt8> {
     @inline(__always)
     func partialWord(at offset: Int, count wanted: Int) -> UInt64 {
         if offset &+ 8 <= count {
-            return word(at: offset) & ((1 &<< (UInt64(truncatingIfNeeded: wanted) &* 8)) &- 1)
+            return word(at: offset).first(wanted)
         }
         var word: UInt64 = 0
         var index = wanted
@@ -49,8 +51,11 @@ extension Span<UInt8> {
             done &+= 8
         }
         let rest = length &- done
-        return partialWord(at: first &+ done, count: rest)
-            == partialWord(at: second &+ done, count: rest)
+        if length >= 8 {
+            let last = rest &- 8
+            return word(at: first &+ done &+ last) == word(at: second &+ done &+ last)
+        }
+        return partialWord(at: first, count: rest) == partialWord(at: second, count: rest)
     }
 
     func isEqual(_ range: Range<Int>, to text: Span<UInt8>) -> Bool {
@@ -76,6 +81,24 @@ extension UInt64 {
     func bytes(equalTo byte: UInt8) -> UInt64 {
         let difference = self ^ (0x0101_0101_0101_0101 &* UInt64(byte))
         return (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
+    }
+
+    /// The first `count` bytes, at most seven, with zeros above.
+    @inline(__always)
+    func first(_ count: Int) -> UInt64 {
+        self & ((1 &<< (UInt64(truncatingIfNeeded: count) &* 8)) &- 1)
+    }
+
+    /// The bytes before the one that holds the lowest mark, with zeros above.
+    @inline(__always)
+    func before(_ marks: UInt64) -> UInt64 { self & ((marks ^ (marks &- 1)) &>> 8) }
+
+    /// Eight characters as they stand in a body.
+    @inline(__always)
+    init(characters text: StaticString) {
+        precondition(text.utf8CodeUnitCount == 8)
+        let word = unsafe UnsafeRawPointer(text.utf8Start).loadUnaligned(as: UInt64.self)
+        self.init(littleEndian: word)
     }
 
     /// Which byte holds the lowest mark.

@@ -15,12 +15,13 @@ import Testing
     }
 
     @Test(arguments: [
-        "a 1\na 1\n", "a 1\na{} 2\n", "a 1\na{instance=\"\"} 2\n", "a 1\na{b=\"\"} 2\n",
+        "a 1\na 1\n", "a 1\na{} 2\n", "a 1\na{instance=\"\"} 2\n",
+        "a{b=\"\"} 1\na{b=\"\",instance=\"\"} 2\n", "a{\"instance\"=\"\"} 1\na{} 1\n",
         "a{b=\"1\",c=\"2\"} 1\na{c=\"2\",b=\"1\"} 1\n", "a{b=\"1\"} 1\n{\"a\",b=\"1\"} 1\n",
         "a{b=\"1\"} 1\na{ \"b\" = \"1\" , } 1\n", "ab 1\na\"b\" 1\n",
-        "a{b=\"\\\\\"} 1\na{b=\"\\\\\"} 1\n", "a{bc=\"1\"} 1\na{b\"c\"=\"1\",d=\"\"} 1\n",
+        "a{b=\"\\\\\"} 1\na{b=\"\\\\\"} 1\n", "a{bc=\"1\",d=\"\"} 1\na{b\"c\"=\"1\",d=\"\"} 1\n",
         "# TYPE s summary\ns_sum 1\ns_count{instance=\"\"} 1\n",
-        "# TYPE h histogram\nh_sum{b=\"\",c=\"d\"} 1\nh_bucket{c=\"d\",le=\"1\"} 1\n",
+        "# TYPE h histogram\nh_sum{instance=\"\",c=\"d\"} 1\nh_bucket{c=\"d\",le=\"1\"} 1\n",
     ])
     func `a series given twice`(_ body: String) {
         let verdict = judge(body)
@@ -35,6 +36,9 @@ import Testing
 
     @Test(arguments: [
         "a{b=\"1\"} 1\na{b=\"2\"} 1\n", "a{b=\"1\"} 1\na{c=\"1\"} 1\n",
+        "a 1\na{b=\"\"} 2\n", "a{b=\"\"} 1\na{c=\"\"} 1\n", "a 1\na{instance=\"b\"} 1\n",
+        "# TYPE s summary\ns_sum 1\ns_count{b=\"\"} 1\n",
+        "# TYPE h histogram\nh_sum{b=\"\",c=\"d\"} 1\nh_bucket{c=\"d\",le=\"1\"} 1\n",
         "a{b=\"12\"} 1\na{b=\"1\"} 1\n",
         "a{b=\"1\",c=\"2\"} 1\na{b=\"2\",c=\"1\"} 1\n", "a{b=\"1\"} 1\nb{b=\"1\"} 1\n",
         "a{le=\"1\"} 1\na{le=\"1.0\"} 1\n", "a{b=\"12345678\"} 1\na{b=\"123456789\"} 1\n",
