@@ -34,6 +34,8 @@ final class UpstreamConnection {
     /// A push's answer is a line or two. More than this is not one.
     static let answerBytesMax = 64 << 10
     private static let interimMax = 8
+    /// A body up to this size goes out in one piece with its head: copying it costs less than gathering.
+    private static let copiedBodyMax = 4096
 
     init(ticket: Ticket, socket: consuming FileDescriptor, address: SocketAddress) {
         (self.ticket, self.address) = (ticket, address)
@@ -48,6 +50,10 @@ final class UpstreamConnection {
         head.removeAll()
         writeHead(&head)
         bodySent = 0
+        if exchange.body.count <= UpstreamConnection.copiedBodyMax {
+            exchange.body.withSpan { head.append($0) }
+            bodySent = exchange.body.count
+        }
         isSent = false
         sentAt = now
         response = nil
