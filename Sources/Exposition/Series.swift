@@ -99,6 +99,7 @@ extension Validator {
 extension Validator {
     /// Refuses a family, at its first sample, that the Pushgateway will not have beside the others or
     /// beside its own.
+    @inline(never)
     private mutating func admitFamily(
         of sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
     ) throws(Flaw) {
@@ -126,32 +127,19 @@ extension Validator {
                         flaw: flaw(.helpContradicted)))
             }
         }
-        let isTaken = isPart(name, in: body) || hasPart(name, type, in: body)
-        if isTaken { throw flaw(.suffixTaken) }
-    }
-
-    /// Whether the name is one that the count, sum or buckets of another family have. (The gateway
-    /// does not look at gauge histograms.)
-    private func isPart(_ name: Name, in body: Span<UInt8>) -> Bool {
-        guard let (part, wholeCount) = name.asPart(in: body), wholeCount > 0 else { return false }
-        let whole = name.first(wholeCount, in: body, with: hash)
-        if let number = ownFamilies.number(of: whole, in: body),
-            FamilyType.has(ownFamilies.families[number].type, part)
-        {
-            return true
+        if let asPart = NameAsPart(name, in: body) {
+            let isPart = ownFamilies.have(asPart, in: body) || families.have(asPart, in: body)
+            if isPart { throw flaw(.suffixTaken) }
         }
-        guard let other = families.exactly(whole, in: body), families[other].hasSamples,
-            let type = families[other].type
-        else { return false }
-        return FamilyType.has(type, part)
+        if type.isDistribution, families.hasPartNames || ownFamilies.hasPartNames {
+            let hasPart = hasPart(name, type, in: body)
+            if hasPart { throw flaw(.suffixTaken) }
+        }
     }
 
     /// Whether another family has a name that this one's count, sum or buckets have.
     private mutating func hasPart(_ name: Name, _ type: FamilyType, in body: Span<UInt8>) -> Bool {
-        guard type.isDistribution, families.hasPartNames || ownFamilies.hasPartNames else {
-            return false
-        }
-        for (part, suffix) in Part.suffixes where FamilyType.has(type, part) {
+        for (part, suffix) in Part.suffixes where type.has(part) {
             scratch.removeAll(keepingCapacity: true)
             for index in 0..<name.count { scratch.append(name.byte(index, of: body)) }
             for index in 0..<suffix.utf8CodeUnitCount {
@@ -168,8 +156,8 @@ extension Validator {
 
 extension FamilyType {
     /// Whether a family of this type shows its metrics under the suffix of `part` too.
-    fileprivate static func has(_ type: FamilyType, _ part: Part) -> Bool {
-        switch type {
+    func has(_ part: Part) -> Bool {
+        switch self {
         case .summary: part == .count || part == .sum
         case .histogram: part != .whole
         case .counter, .gauge, .untyped, .gaugeHistogram: false
