@@ -162,6 +162,7 @@ struct Families: ~Copyable, Sendable {
 
     /// Whether the name is one that the count, sum or buckets of a family with samples have. (The
     /// gateway does not look at gauge histograms.)
+    @inline(never)
     func have(_ asPart: NameAsPart, in body: Span<UInt8>) -> Bool {
         guard hasDistribution, let family = exactly(asPart.whole(hash, in: body), in: body),
             families[family].hasSamples, let type = families[family].type
