@@ -37,6 +37,34 @@ enum Part: UInt8 {
     ]
 }
 
+/// A name that ends as the name of a part does: of the family whose name is the rest, if there is one.
+struct NameAsPart {
+    let name: Name
+    let part: Part
+    fileprivate let wholeCount: Int
+
+    /// Nil when it has no such end, or nothing before that.
+    @inline(__always)
+    init?(_ name: Name, in body: Span<UInt8>) {
+        guard name.count > 4 else { return nil }
+        let last = (name.byte(name.count &- 2, of: body), name.byte(name.count &- 1, of: body))
+        let suffix: StaticString
+        switch last {
+        case (0x75, 0x6D): (part, suffix) = (.sum, "_sum")
+        case (0x6E, 0x74): (part, suffix) = (.count, "_count")
+        case (0x65, 0x74): (part, suffix) = (.bucket, "_bucket")
+        default: return nil
+        }
+        wholeCount = name.count &- suffix.utf8CodeUnitCount
+        guard wholeCount > 0, name.hasSuffix(suffix, in: body) else { return nil }
+        self.name = name
+    }
+
+    func whole(_ hash: KeyedHash, in body: Span<UInt8>) -> Name {
+        name.first(wholeCount, in: body, with: hash)
+    }
+}
+
 /// What a name means.
 struct KnownName {
     let name: Name
@@ -95,8 +123,8 @@ struct Families: ~Copyable, Sendable {
         // only be met with rules that allow millions.
         guard names.count < HashIndex.recordsMax else { return nil }
         var known = KnownName(name: name, family: families.count, part: .whole)
-        let asPart = name.asPart(in: body)
-        if hasDistribution, let asPart, let family = distribution(of: name, asPart, in: body) {
+        let asPart = NameAsPart(name, in: body)
+        if hasDistribution, let asPart, let family = distribution(of: asPart, in: body) {
             known = KnownName(name: name, family: family, part: asPart.part)
         } else {
             guard families.count < max else { return nil }
@@ -132,13 +160,21 @@ struct Families: ~Copyable, Sendable {
         }
     }
 
+    /// Whether the name is one that the count, sum or buckets of a family with samples have. (The
+    /// gateway does not look at gauge histograms.)
+    @inline(never)
+    func have(_ asPart: NameAsPart, in body: Span<UInt8>) -> Bool {
+        guard hasDistribution, let family = exactly(asPart.whole(hash, in: body), in: body),
+            families[family].hasSamples, let type = families[family].type
+        else { return false }
+        return type.has(asPart.part)
+    }
+
     /// The summary or histogram of which a sample with this name would be a part.
     private func distribution(
-        of name: Name, _ asPart: (part: Part, wholeCount: Int), in body: Span<UInt8>
+        of asPart: NameAsPart, in body: Span<UInt8>
     ) -> Int? {
-        guard asPart.wholeCount > 0,
-            let family = exactly(name.first(asPart.wholeCount, in: body, with: hash), in: body)
-        else { return nil }
+        guard let family = exactly(asPart.whole(hash, in: body), in: body) else { return nil }
         switch families[family].type {
         case .histogram, .gaugeHistogram: return family
         case .summary: return asPart.part == .bucket ? nil : family

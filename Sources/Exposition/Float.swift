@@ -9,6 +9,11 @@ enum Float: Equatable {
         var offset = range.lowerBound
         let end = range.upperBound
         guard offset < end else { return nil }
+        if body.skipPlainDecimal(&offset), offset == end {
+            self = .notNegative
+            return
+        }
+        offset = range.lowerBound
         let sign = body[offset]
         if sign == 0x2B || sign == 0x2D { offset &+= 1 }
         if let word = FloatWord(body, in: offset..<end) {
@@ -150,21 +155,31 @@ extension Span<UInt8> {
     @inline(__always)
     func readValue(_ offset: inout Int) throws(Flaw) -> Float {
         let start = offset
-        if self[offset] == 0x2D { offset &+= 1 }
-        let mantissa = offset
-        while self[offset].isDigit { offset &+= 1 }
-        if self[offset] == 0x2E {
-            offset &+= 1
-            while self[offset].isDigit { offset &+= 1 }
-        }
-        let length = offset &- mantissa
-        // A first digit in front leaves no doubt that there is one.
-        if self[mantissa].isDigit && length < 309 && self[offset].endsToken && mantissa == start {
-            return .notNegative
-        }
+        if skipPlainDecimal(&offset), self[offset].endsToken { return .notNegative }
         return try readRareValue(&offset, from: start)
     }
 
+    /// Moves behind digits with at most one point after the first, too few to overflow. An exponent of
+    /// one or two digits may follow.
+    @inline(__always)
+    fileprivate func skipPlainDecimal(_ offset: inout Int) -> Bool {
+        let start = offset
+        guard self[offset].isDigit else { return false }
+        repeat { offset &+= 1 } while self[offset].isDigit
+        if self[offset] == 0x2E {
+            repeat { offset &+= 1 } while self[offset].isDigit
+        }
+        guard offset &- start < 200 else { return false }
+        guard self[offset] == 0x65 else { return true }
+        offset &+= 1
+        if self[offset] == 0x2B || self[offset] == 0x2D { offset &+= 1 }
+        guard self[offset].isDigit else { return false }
+        offset &+= 1
+        if self[offset].isDigit { offset &+= 1 }
+        return true
+    }
+
+    @inline(never)
     private func readRareValue(_ offset: inout Int, from start: Int) throws(Flaw) -> Float {
         while !self[offset].endsToken { offset &+= 1 }
         guard let float = Float(self, in: start..<offset) else {

@@ -41,7 +41,7 @@ extension Validator {
     ) throws(Flaw) {
         let equals = offset
         let type = subject.type
-        let isBound = type.isDistribution && isBound(name, of: type, in: body)
+        let isBound = type.isDistribution && type.isBound(name, in: body)
         try admit(name, range, equals, isBound: isBound, in: body)
         offset &+= 1
         body.skipBlanks(&offset)
@@ -66,17 +66,6 @@ extension Validator {
                 readTo: offset &- 1, showing: value.range)
         }
         subject.bound = bound
-    }
-
-    /// Whether a label is not one, but says which quantile or bucket the line is about. Such a label
-    /// may even come twice; the last one stands.
-    @inline(__always)
-    func isBound(_ name: Name, of type: FamilyType, in body: Span<UInt8>) -> Bool {
-        switch type {
-        case .summary: name.isEqual(to: "quantile", in: body)
-        case .histogram, .gaugeHistogram: name.isEqual(to: "le", in: body)
-        case .counter, .gauge, .untyped: false
-        }
     }
 
     /// Takes the name of a label into the set.
@@ -122,6 +111,7 @@ extension Validator {
 
     /// Reads a line like `{"name",label="value"}` up to the closing brace. The name may be anywhere, so
     /// it is looked for first: what the labels mean depends on it.
+    @inline(never)
     mutating func readNameInBraces(
         _ body: Span<UInt8>, _ offset: inout Int
     ) throws(Flaw) -> Subject {

@@ -99,18 +99,6 @@ struct Name {
         guard isQuoted else { return Name(range, hash: hash(body, range)) }
         return Name(quoted: range, gap: isBeyondGap ? Int(gap) : 0, in: body, with: hash)
     }
-
-    /// Which part of another family the name would be, and how long that family's name is.
-    @inline(__always)
-    func asPart(in body: Span<UInt8>) -> (part: Part, wholeCount: Int)? {
-        guard count > 4 else { return nil }
-        switch byte(count &- 1, of: body) {
-        case 0x6D where hasSuffix("_sum", in: body): return (.sum, count &- 4)
-        case 0x74 where hasSuffix("_count", in: body): return (.count, count &- 6)
-        case 0x74 where hasSuffix("_bucket", in: body): return (.bucket, count &- 7)
-        default: return nil
-        }
-    }
 }
 
 /// Which bytes a name may be made of, outside quotes.

@@ -59,7 +59,7 @@ struct OwnFamilies: ~Copyable, Sendable {
             index.insert(names.count, hash: hash, in: slot)
             names.append(name)
             let whole = 0..<name.count
-            if Name(whole, hash: hash).asPart(in: name.span) != nil { hasPartNames = true }
+            if NameAsPart(Name(whole, hash: hash), in: name.span) != nil { hasPartNames = true }
         }
     }
 
@@ -78,6 +78,12 @@ struct OwnFamilies: ~Copyable, Sendable {
     private func isName(_ number: Int, _ name: Name, in body: Span<UInt8>) -> Bool {
         let text = names[number]
         return name.isEqual(text.span, in: body)
+    }
+
+    /// Whether the name is one that the count, sum or buckets of such a family have.
+    func have(_ asPart: NameAsPart, in body: Span<UInt8>) -> Bool {
+        guard let number = number(of: asPart.whole(hash, in: body), in: body) else { return false }
+        return families[number].type.has(asPart.part)
     }
 
     /// Whether there is a family of this name.

@@ -14,11 +14,11 @@ struct Records<Record: BitwiseCopyable>: ~Copyable {
 
     subscript(index: Int) -> Record {
         @inline(__always) get {
-            precondition(index >= 0 && index < count)
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
             return unsafe base[index]
         }
         @inline(__always) _modify {
-            precondition(index >= 0 && index < count)
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
             yield unsafe &base[index]
         }
     }

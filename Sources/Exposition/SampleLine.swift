@@ -21,7 +21,11 @@ extension Validator {
         if body[offset] == 0x7B {
             subject = try readNameInBraces(body, &offset)
         } else {
-            subject = try readNameBeforeBraces(body, &offset)
+            let start = offset
+            if !skipLastName(body, &offset) { try readNewName(body, &offset) }
+            subject = settle(lastKnown, start..<offset)
+            current.family = subject.family
+            if subject.type.isDistribution { current.hasLabels = true }
             body.skipBlanks(&offset)
             if body[offset] == 0x7B {
                 offset &+= 1
@@ -31,7 +35,7 @@ extension Validator {
         body.skipBlanks(&offset)
         let valueStart = offset
         let value = try body.readValue(&offset)
-        if value == .negative {
+        if value == .negative && subject.type.isHistogram {
             try checkCount(of: subject, value: valueStart..<offset)
         }
         if body[offset] != 0x0A { try readTimestamp(body, &offset) }
@@ -43,24 +47,6 @@ extension Validator {
         }
         return Sample(
             family: subject.family, type: subject.type, start: start, end: end, name: subject.name)
-    }
-
-    /// Reads `name`, which most often is that of the sample before.
-    @inline(__always)
-    private mutating func readNameBeforeBraces(
-        _ body: Span<UInt8>, _ offset: inout Int
-    ) throws(Flaw) -> Subject {
-        let start = offset
-        if !skipLastName(body, &offset) {
-            let name = try body.readName(&offset, .metric, hash)
-            guard !name.isEmpty else { throw Flaw(.metricNameExpected, found: start) }
-            try checkName(name, .metric, from: start, to: offset, in: body)
-            try know(name, from: start, to: offset, in: body)
-        }
-        let subject = settle(lastKnown, start..<offset)
-        current.family = subject.family
-        if subject.type.isDistribution { current.hasLabels = true }
-        return subject
     }
 
     /// Moves behind the name that the line before had, if this line has it too.
@@ -75,6 +61,18 @@ extension Validator {
         else { return false }
         offset = end
         return true
+    }
+
+    /// Reads a name that the line before did not have.
+    @inline(never)
+    private mutating func readNewName(
+        _ body: Span<UInt8>, _ offset: inout Int
+    ) throws(Flaw) {
+        let start = offset
+        let name = try body.readName(&offset, .metric, hash)
+        guard !name.isEmpty else { throw Flaw(.metricNameExpected, found: start) }
+        try checkName(name, .metric, from: start, to: offset, in: body)
+        try know(name, from: start, to: offset, in: body)
     }
 
     /// Finds out what a name means, and keeps it for the next line.
@@ -122,9 +120,8 @@ extension Validator {
         return known
     }
 
-    /// A negative count or bucket cannot be stored by the Pushgateway, which keeps them unsigned.
+    /// A histogram's negative count or bucket cannot be stored by the Pushgateway, which keeps them unsigned.
     private func checkCount(of subject: Subject, value: Range<Int>) throws(Flaw) {
-        guard subject.type.isHistogram else { return }
         let reason: Complaint.Reason
         switch subject.part {
         case .count: reason = .countNegative
@@ -140,6 +137,7 @@ extension Validator {
 
     /// Reads what stands behind the value, up to the line feed. The blank behind a value announces a
     /// timestamp, so nothing but a timestamp may follow it.
+    @inline(never)
     private mutating func readTimestamp(
         _ body: Span<UInt8>, _ offset: inout Int
     ) throws(Flaw) {

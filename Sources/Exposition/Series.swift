@@ -36,69 +36,19 @@ extension Validator {
     ) throws(Flaw) {
         if sample.type.isDistribution && old.hasEmptyInstance == labels.hasEmptyInstance { return }
         if hasRoomForComplaints {
-            let isSame = haveSameLabels(Int(old.start), sample.start, sample.type, in: body)
+            let isSame = body.haveSameLabels(Int(old.start), sample.start, sample.type, hash)
             if !isSame { return }
         }
         throw Flaw(
             .seriesRepeated(line: Int(old.line)), at: sample.start, readTo: sample.end,
             showing: sample.name)
     }
-
-    /// Compares the labels of two lines byte by byte.
-    private func haveSameLabels(
-        _ first: Int, _ second: Int, _ type: FamilyType, in body: Span<UInt8>
-    ) -> Bool {
-        let firstPairs = pairs(inLineAt: first, type, in: body)
-        let secondPairs = pairs(inLineAt: second, type, in: body)
-        guard firstPairs.count == secondPairs.count else { return false }
-        for pair in firstPairs {
-            let isThere = secondPairs.contains {
-                $0.name.isEqual(to: pair.name, in: body)
-                    && $0.value.count == pair.value.count
-                    && body.isEqual(
-                        $0.value.lowerBound, pair.value.lowerBound, count: pair.value.count)
-            }
-            if !isThere { return false }
-        }
-        return true
-    }
-
-    /// The labels that tell series apart, in a line that was read before and was right.
-    private func pairs(
-        inLineAt start: Int, _ type: FamilyType, in body: Span<UInt8>
-    ) -> [(name: Name, value: Range<Int>)] {
-        var pairs: [(name: Name, value: Range<Int>)] = []
-        var offset = start
-        do throws(Flaw) {
-            _ = try body.readName(&offset, .metric, hash)
-            body.skipBlanks(&offset)
-            guard body[offset] == 0x7B else { return [] }
-            repeat {
-                offset &+= 1
-                body.skipBlanks(&offset)
-                let name = try body.readName(&offset, .label, hash)
-                body.skipBlanks(&offset)
-                guard body[offset] == 0x3D else { continue }
-                offset &+= 1
-                body.skipBlanks(&offset)
-                offset &+= 1
-                let value = try body.readLabelValue(&offset, hash)
-                body.skipBlanks(&offset)
-                let isAdded = value.range.isEmpty && name.isEqual(to: "instance", in: body)
-                if !isAdded && !isBound(name, of: type, in: body) {
-                    pairs.append((name, value.range))
-                }
-            } while body[offset] == 0x2C
-        } catch {
-            // Not for a line that was right.
-        }
-        return pairs
-    }
 }
 
 extension Validator {
     /// Refuses a family, at its first sample, that the Pushgateway will not have beside the others or
     /// beside its own.
+    @inline(never)
     private mutating func admitFamily(
         of sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
     ) throws(Flaw) {
@@ -126,32 +76,19 @@ extension Validator {
                         flaw: flaw(.helpContradicted)))
             }
         }
-        let isTaken = isPart(name, in: body) || hasPart(name, type, in: body)
-        if isTaken { throw flaw(.suffixTaken) }
-    }
-
-    /// Whether the name is one that the count, sum or buckets of another family have. (The gateway
-    /// does not look at gauge histograms.)
-    private func isPart(_ name: Name, in body: Span<UInt8>) -> Bool {
-        guard let (part, wholeCount) = name.asPart(in: body), wholeCount > 0 else { return false }
-        let whole = name.first(wholeCount, in: body, with: hash)
-        if let number = ownFamilies.number(of: whole, in: body),
-            FamilyType.has(ownFamilies.families[number].type, part)
-        {
-            return true
+        if let asPart = NameAsPart(name, in: body) {
+            let isPart = ownFamilies.have(asPart, in: body) || families.have(asPart, in: body)
+            if isPart { throw flaw(.suffixTaken) }
         }
-        guard let other = families.exactly(whole, in: body), families[other].hasSamples,
-            let type = families[other].type
-        else { return false }
-        return FamilyType.has(type, part)
+        if type.isDistribution, families.hasPartNames || ownFamilies.hasPartNames {
+            let hasPart = hasPart(name, type, in: body)
+            if hasPart { throw flaw(.suffixTaken) }
+        }
     }
 
     /// Whether another family has a name that this one's count, sum or buckets have.
     private mutating func hasPart(_ name: Name, _ type: FamilyType, in body: Span<UInt8>) -> Bool {
-        guard type.isDistribution, families.hasPartNames || ownFamilies.hasPartNames else {
-            return false
-        }
-        for (part, suffix) in Part.suffixes where FamilyType.has(type, part) {
+        for (part, suffix) in Part.suffixes where type.has(part) {
             scratch.removeAll(keepingCapacity: true)
             for index in 0..<name.count { scratch.append(name.byte(index, of: body)) }
             for index in 0..<suffix.utf8CodeUnitCount {
@@ -167,12 +104,76 @@ extension Validator {
 }
 
 extension FamilyType {
+    /// Whether a label is not one, but says which quantile or bucket the line is about. Such a label
+    /// may even come twice; the last one stands.
+    @inline(__always)
+    func isBound(_ name: Name, in body: Span<UInt8>) -> Bool {
+        switch self {
+        case .summary: name.isEqual(to: "quantile", in: body)
+        case .histogram, .gaugeHistogram: name.isEqual(to: "le", in: body)
+        case .counter, .gauge, .untyped: false
+        }
+    }
+
     /// Whether a family of this type shows its metrics under the suffix of `part` too.
-    fileprivate static func has(_ type: FamilyType, _ part: Part) -> Bool {
-        switch type {
+    func has(_ part: Part) -> Bool {
+        switch self {
         case .summary: part == .count || part == .sum
         case .histogram: part != .whole
         case .counter, .gauge, .untyped, .gaugeHistogram: false
         }
+    }
+}
+
+extension Span<UInt8> {
+    /// Compares the labels of two lines byte by byte.
+    fileprivate func haveSameLabels(
+        _ first: Int, _ second: Int, _ type: FamilyType, _ hash: KeyedHash
+    ) -> Bool {
+        let firstPairs = pairs(inLineAt: first, type, hash)
+        let secondPairs = pairs(inLineAt: second, type, hash)
+        guard firstPairs.count == secondPairs.count else { return false }
+        for pair in firstPairs {
+            let isThere = secondPairs.contains {
+                $0.name.isEqual(to: pair.name, in: self)
+                    && $0.value.count == pair.value.count
+                    && isEqual(
+                        $0.value.lowerBound, pair.value.lowerBound, count: pair.value.count)
+            }
+            if !isThere { return false }
+        }
+        return true
+    }
+
+    /// The labels that tell series apart, in a line that was read before and was right.
+    private func pairs(
+        inLineAt start: Int, _ type: FamilyType, _ hash: KeyedHash
+    ) -> [(name: Name, value: Range<Int>)] {
+        var pairs: [(name: Name, value: Range<Int>)] = []
+        var offset = start
+        do throws(Flaw) {
+            _ = try readName(&offset, .metric, hash)
+            skipBlanks(&offset)
+            guard self[offset] == 0x7B else { return [] }
+            repeat {
+                offset &+= 1
+                skipBlanks(&offset)
+                let name = try readName(&offset, .label, hash)
+                skipBlanks(&offset)
+                guard self[offset] == 0x3D else { continue }
+                offset &+= 1
+                skipBlanks(&offset)
+                offset &+= 1
+                let value = try readLabelValue(&offset, hash)
+                skipBlanks(&offset)
+                let isAdded = value.range.isEmpty && name.isEqual(to: "instance", in: self)
+                if !isAdded && !type.isBound(name, in: self) {
+                    pairs.append((name, value.range))
+                }
+            } while self[offset] == 0x2C
+        } catch {
+            // Not for a line that was right.
+        }
+        return pairs
     }
 }

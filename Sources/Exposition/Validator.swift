@@ -193,6 +193,7 @@ extension Validator {
 
     /// What stands behind the last line feed must be blank. Otherwise it is an error for certain; it
     /// is read only to learn whether a worse one comes before the end.
+    @inline(never)
     private mutating func judgeRest(_ body: Span<UInt8>) {
         var blank = judged
         while blank < body.count, body[blank].isBlank { blank &+= 1 }
@@ -217,6 +218,7 @@ extension Validator {
     }
 
     /// HELP may come behind the samples, so only the whole body tells.
+    @inline(never)
     private mutating func judgeHelp(_ body: Span<UInt8>) {
         for demand in helpDemands {
             let own = ownFamilies.families[demand.own].help.map { Array($0.utf8) } ?? []
@@ -229,6 +231,7 @@ extension Validator {
     }
 
     /// Keeps a complaint, if there is still room for it.
+    @inline(never)
     private mutating func complain(_ flaw: Flaw, in body: Span<UInt8>, lineStart: Int) {
         complaintCount &+= 1
         guard complaints.count < rules.complaintsMax else { return }
