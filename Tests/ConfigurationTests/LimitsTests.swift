@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct LimitsTests {
     static func sample() throws -> String {
-        String(decoding: try CorpusTests.bytes("sample.good.yml"), as: UTF8.self)
+        String(decoding: try CorpusTests.bytes(CorpusTests.sample), as: UTF8.self)
     }
 
     /// The lines of the sample's `limits` as `key: value`, sections dotted, each with the comment
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func `the sample sets nothing but defaults`() throws {
-        let bytes = try CorpusTests.bytes("sample.good.yml")
+        let bytes = try CorpusTests.bytes(CorpusTests.sample)
         let sample = try #require(Configuration.read(bytes, named: "x").configuration)
         let minimal = try #require(read(file()).configuration)
         #expect(sample.limits == minimal.limits)

@@ -1,0 +1,41 @@
+# `make help` says what there is.
+.DEFAULT_GOAL := help
+.PHONY: help run test build check smoke bench clean
+
+# A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
+# builds strictly anyway, and then once is enough.
+strict_build := $(if $(KANMON_STRICT),.build,.build-strict)
+scripts := .ci/run $(wildcard deploy/dev/*.sh Tests/Benchmarks/*.sh)
+
+help: ## Lists these targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Installs what is missing, builds, and serves on https://localhost:9443.
+	@deploy/dev/run.sh
+
+test: ## Runs all tests, against a real Pushgateway too.
+	@deploy/dev/install.sh test
+	swift test --parallel --disable-xctest
+
+build: ## Builds the release: .build/release/kanmon
+	@deploy/dev/install.sh build
+	swift build --configuration release --product kanmon
+
+check: ## Format, warnings as errors, the rules of style that are tests, shell scripts.
+	@deploy/dev/install.sh build
+	swift format lint --strict --recursive Package.swift Sources Tests
+	KANMON_STRICT=1 swift build --build-tests --scratch-path $(strict_build)
+	KANMON_STRICT=1 swift test --skip-build --scratch-path $(strict_build) --disable-xctest --filter TidyTests
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(scripts); \
+	else echo "shellcheck is not installed; the shell scripts were not looked at"; fi
+
+smoke: ## Pushes through the running gate and reads it back from the Pushgateway.
+	@deploy/dev/install.sh smoke
+	@deploy/dev/smoke.sh
+
+bench: build ## CPU per push, beside nginx; takes about two minutes.
+	@deploy/dev/install.sh bench
+	Tests/Benchmarks/keepalive.sh
+
+clean: ## Removes what was built; keeps certificates, keys and passwords.
+	rm -rf .build .build-strict

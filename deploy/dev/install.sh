@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Installs what is missing for a purpose, and nothing that is there.
+#
+#   deploy/dev/install.sh build|run|test|smoke|bench
+#
+# KANMON_INSTALL=no skips it: for a system without apt where the same things are there under other names.
+set -euo pipefail
+
+build=(libssl-dev libcrypt-dev libyaml-dev pkg-config git)
+purpose=${1-}
+case $purpose in
+    build) packages=("${build[@]}") ;;
+    run | test) packages=("${build[@]}" prometheus-pushgateway curl openssl util-linux) ;;
+    smoke) packages=(curl) ;;
+    bench) packages=("${build[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
+    *)
+        echo "usage: $0 build|run|test|smoke|bench" >&2
+        exit 64
+        ;;
+esac
+
+purpose_of() {
+    case $1 in
+        libssl-dev) echo "OpenSSL, to build the TLS side of the gate" ;;
+        libcrypt-dev) echo "libxcrypt, which checks bcrypt passwords" ;;
+        libyaml-dev) echo "libyaml, which reads the configuration" ;;
+        pkg-config) echo "tells the Swift compiler where these libraries are" ;;
+        git) echo "fetches the one Swift package the command line uses" ;;
+        prometheus-pushgateway) echo "what the gate stands in front of" ;;
+        curl) echo "pushes, and asks whether something answers" ;;
+        openssl) echo "makes passwords and the odd certificate for tests" ;;
+        util-linux) echo "prlimit, setpriv and taskset, to confine what is started" ;;
+        nginx) echo "what the gate is measured against" ;;
+        wrk) echo "makes the load of the benchmark" ;;
+        python3) echo "finds free ports and writes the body for the benchmark" ;;
+        procps) echo "pgrep, to count the CPU time of child processes" ;;
+    esac
+}
+
+main() {
+    [[ $purpose == smoke ]] || need_swift
+    [[ ${KANMON_INSTALL-} == no ]] && return
+    local missing=() package
+    for package in "${packages[@]}"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    [[ ${#missing[@]} -eq 0 ]] && return
+    echo "Needed and not installed:"
+    for package in "${missing[@]}"; do
+        printf '  %-24s %s\n' "$package" "$(purpose_of "$package")"
+    done
+    if ! command -v apt-get >/dev/null; then
+        echo "There is no apt here: install the same for your system, then set KANMON_INSTALL=no." >&2
+        exit 1
+    fi
+    install_with_apt "${missing[@]}"
+    tell_of_services "${missing[@]}"
+}
+
+need_swift() {
+    command -v swift >/dev/null && return
+    echo "Swift 6.3 or later is needed to build this: https://www.swift.org/install" >&2
+    exit 1
+}
+
+is_installed() {
+    dpkg-query --show --showformat='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+}
+
+install_with_apt() {
+    local as_root=()
+    if [[ $(id -u) -ne 0 ]]; then
+        if ! command -v sudo >/dev/null; then
+            echo "Neither root nor sudo: let root run  apt-get install $*" >&2
+            exit 1
+        fi
+        as_root=(sudo)
+    fi
+    as_root+=(env DEBIAN_FRONTEND=noninteractive)
+    echo "Installing with apt-get ..."
+    # A source that is down need not matter: whether all was found, the installation shows.
+    "${as_root[@]}" apt-get -qq update </dev/null || true
+    "${as_root[@]}" apt-get -qq install --yes --no-install-recommends "$@" </dev/null
+}
+
+# Debian starts some of these at once, and for everybody.
+tell_of_services() {
+    local service port
+    for service in prometheus-pushgateway:9091 nginx:80; do
+        port=${service#*:} service=${service%:*}
+        if [[ " $* " == *" $service "* ]] && systemctl is-active --quiet "$service" 2>/dev/null; then
+            echo "Note: Debian has started $service on port $port of every address, without a login."
+            echo "      To stop it: systemctl disable --now $service"
+        fi
+    done
+}
+
+main
