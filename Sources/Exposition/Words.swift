@@ -90,6 +90,15 @@ extension UInt64 {
         return (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
     }
 
+    /// A mark in the top bit of each byte that is no digit. With the bits of '0' taken out, digits are
+    /// what stays below ten; no sum reaches into the next byte.
+    @inline(__always)
+    var marksOfNonDigits: UInt64 {
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        let rest = self ^ 0x3030_3030_3030_3030
+        return ((rest & ~tops) &+ 0x7676_7676_7676_7676 | rest) & tops
+    }
+
     /// The first `count` bytes, at most seven, with zeros above.
     @inline(__always)
     func first(_ count: Int) -> UInt64 {
