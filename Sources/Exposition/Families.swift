@@ -66,12 +66,9 @@ struct NameAsPart {
 }
 
 /// What a name means.
-struct KnownName {
-    let name: Name
+struct Meaning {
     let family: Int
     let part: Part
-
-    static let none = KnownName(name: .none, family: 0, part: .whole)
 }
 
 /// The families of a body, and every name that led to one of them.
@@ -83,6 +80,13 @@ struct Families: ~Copyable, Sendable {
     private var names = Records<KnownName>()
     private var index = HashIndex()
     private let hash = KeyedHash.ofProcess
+
+    /// A name that has occurred.
+    private struct KnownName {
+        let name: Name
+        let meaning: Meaning
+    }
+
     /// Whether a TYPE line made a family of which other names can be parts.
     private var hasDistribution = false
     /// Whether a family has a name such as parts have.
@@ -109,39 +113,39 @@ struct Families: ~Copyable, Sendable {
 
     /// The family that a HELP, TYPE or sample line of this name speaks of, and as which part; a new
     /// one when there is none. Nil when `max` families are there already.
-    mutating func named(_ name: Name, in body: Span<UInt8>, max: Int) -> KnownName? {
+    mutating func named(_ name: Name, in body: Span<UInt8>, max: Int) -> Meaning? {
         var slot = 0
-        if let found = search(name, in: body, endingIn: &slot) { return names[found] }
+        if let found = search(name, in: body, endingIn: &slot) { return names[found].meaning }
         return enter(name, slot, in: body, max: max)
     }
 
     @inline(__always)
     private mutating func enter(
         _ name: Name, _ slot: Int, in body: Span<UInt8>, max: Int
-    ) -> KnownName? {
+    ) -> Meaning? {
         // Names that are parts come on top of the families; so many that they fill the index can
         // only be met with rules that allow millions.
         guard names.count < HashIndex.recordsMax else { return nil }
-        var known = KnownName(name: name, family: families.count, part: .whole)
+        var meaning = Meaning(family: families.count, part: .whole)
         let asPart = NameAsPart(name, in: body)
         if hasDistribution, let asPart, let family = distribution(of: asPart, in: body) {
-            known = KnownName(name: name, family: family, part: asPart.part)
+            meaning = Meaning(family: family, part: asPart.part)
         } else {
             guard families.count < max else { return nil }
             if asPart != nil { hasPartNames = true }
             families.append(Family(name: name))
         }
         index.insert(names.count, hash: name.hash, in: slot)
-        names.append(known)
-        return known
+        names.append(KnownName(name: name, meaning: meaning))
+        return meaning
     }
 
     /// The family of exactly this name.
     func exactly(_ name: Name, in body: Span<UInt8>) -> Int? {
         var slot = 0
         let found = search(name, in: body, endingIn: &slot)
-        guard let found, names[found].part == .whole else { return nil }
-        return names[found].family
+        guard let found, names[found].meaning.part == .whole else { return nil }
+        return names[found].meaning.family
     }
 
     /// The family of the name that these bytes of another text are.
@@ -152,9 +156,10 @@ struct Families: ~Copyable, Sendable {
             let entry = index.entry(in: slot)
             if entry == 0 { return nil }
             let known = names[HashIndex.record(of: entry)]
-            if known.name.hash == hash && known.part == .whole && known.name.isEqual(text, in: body)
+            if known.name.hash == hash && known.meaning.part == .whole
+                && known.name.isEqual(text, in: body)
             {
-                return known.family
+                return known.meaning.family
             }
             slot = index.slot(after: slot)
         }

@@ -165,9 +165,10 @@ extension Span<UInt8> {
     fileprivate func skipPlainDecimal(_ offset: inout Int) -> Bool {
         let start = offset
         guard self[offset].isDigit else { return false }
-        repeat { offset &+= 1 } while self[offset].isDigit
+        skipDigits(&offset)
         if self[offset] == 0x2E {
-            repeat { offset &+= 1 } while self[offset].isDigit
+            offset &+= 1
+            skipDigits(&offset)
         }
         guard offset &- start < 200 else { return false }
         guard self[offset] == 0x65 else { return true }
@@ -177,6 +178,20 @@ extension Span<UInt8> {
         offset &+= 1
         if self[offset].isDigit { offset &+= 1 }
         return true
+    }
+
+    /// Moves to the first byte that is no digit.
+    @inline(__always)
+    private func skipDigits(_ offset: inout Int) {
+        while offset &+ 8 <= count {
+            let others = word(at: offset).marksOfNonDigits
+            if others != 0 {
+                offset &+= others.firstByte
+                return
+            }
+            offset &+= 8
+        }
+        while self[offset].isDigit { offset &+= 1 }
     }
 
     @inline(never)

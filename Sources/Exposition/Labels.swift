@@ -73,7 +73,7 @@ extension Validator {
     private mutating func admit(
         _ name: Name, _ range: Range<Int>, _ equals: Int, isBound: Bool, in body: Span<UInt8>
     ) throws(Flaw) {
-        if body[range.lowerBound] != 0x61, name.hasPrefix("__", in: body) {
+        if name.isQuoted || body[range.lowerBound] == 0x5F, name.hasPrefix("__", in: body) {
             try checkReserved(name, range, equals, in: body)
             doubt(.labelNamePrivate, at: range.lowerBound, showing: range)
         }
@@ -123,8 +123,8 @@ extension Validator {
         if let family = memory.family, families[family].type?.isDistribution == true {
             current.hasLabels = true
         }
-        let known = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)
-        var subject = settle(known, range)
+        let meaning = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)
+        var subject = settle(meaning, range)
         current.family = subject.family
         try readLabels(body, &offset, of: &subject, nameAt: range.lowerBound)
         lastLabels = LastLabels()

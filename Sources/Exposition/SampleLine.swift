@@ -23,7 +23,7 @@ extension Validator {
         } else {
             let start = offset
             if !skipLastName(body, &offset) { try readNewName(body, &offset) }
-            subject = settle(lastKnown, start..<offset)
+            subject = settle(lastMeaning, start..<offset)
             current.family = subject.family
             if subject.type.isDistribution { current.hasLabels = true }
             body.skipBlanks(&offset)
@@ -80,21 +80,21 @@ extension Validator {
     mutating func know(
         _ name: Name, from start: Int, to end: Int, in body: Span<UInt8>
     ) throws(Flaw) {
-        lastKnown = try family(of: name, from: start, to: end, in: body)
+        lastMeaning = try family(of: name, from: start, to: end, in: body)
         lastName = name.isQuoted ? .none : name
     }
 
     /// What a sample of this name speaks of. A family whose first sample comes before any TYPE is
     /// untyped from then on.
     @inline(__always)
-    mutating func settle(_ known: KnownName, _ range: Range<Int>) -> Subject {
+    mutating func settle(_ meaning: Meaning, _ range: Range<Int>) -> Subject {
         var type = FamilyType.untyped
-        if let decided = families[known.family].type {
+        if let decided = families[meaning.family].type {
             type = decided
         } else {
-            families.declare(known.family, type)
+            families.declare(meaning.family, type)
         }
-        return Subject(family: known.family, part: known.part, type: type, name: range)
+        return Subject(family: meaning.family, part: meaning.part, type: type, name: range)
     }
 
     /// Refuses what was written in quotes and is no name. By grammar the others are.
@@ -111,13 +111,13 @@ extension Validator {
     /// The family that a line of this name speaks of.
     mutating func family(
         of name: Name, from start: Int, to end: Int, in body: Span<UInt8>
-    ) throws(Flaw) -> KnownName {
-        guard let known = families.named(name, in: body, max: rules.seriesMax) else {
+    ) throws(Flaw) -> Meaning {
+        guard let meaning = families.named(name, in: body, max: rules.seriesMax) else {
             throw Flaw(
                 .tooManyFamilies(max: rules.seriesMax), at: start, readTo: end, showing: start..<end
             )
         }
-        return known
+        return meaning
     }
 
     /// A histogram's negative count or bucket cannot be stored by the Pushgateway, which keeps them unsigned.

@@ -26,7 +26,7 @@ public struct Validator: ~Copyable, Sendable {
 
     /// The name of the line before, which most lines repeat, and what it means.
     var lastName = Name.none
-    var lastKnown = KnownName.none
+    var lastMeaning = Meaning(family: 0, part: .whole)
     var lastLabels = LastLabels()
     /// The parser's memory of the line before, which matters to names in braces.
     var current = ParserMemory()

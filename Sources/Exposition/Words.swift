@@ -45,17 +45,24 @@ extension Span<UInt8> {
     /// Whether two ranges of the same length hold the same bytes.
     @inline(__always)
     func isEqual(_ first: Int, _ second: Int, count length: Int) -> Bool {
+        if length < 8 {
+            return partialWord(at: first, count: length) == partialWord(at: second, count: length)
+        }
         var done = 0
-        while done &+ 8 <= length {
-            if word(at: first &+ done) != word(at: second &+ done) { return false }
-            done &+= 8
+        while done &+ 16 < length {
+            let differences =
+                (word(at: first &+ done) ^ word(at: second &+ done))
+                | (word(at: first &+ done &+ 8) ^ word(at: second &+ done &+ 8))
+            if differences != 0 { return false }
+            done &+= 16
         }
-        let rest = length &- done
-        if length >= 8 {
-            let last = rest &- 8
-            return word(at: first &+ done &+ last) == word(at: second &+ done &+ last)
-        }
-        return partialWord(at: first, count: rest) == partialWord(at: second, count: rest)
+        // At most sixteen are left: eight from their start, and the last eight, which may overlap.
+        let next = Swift.min(done, length &- 8)
+        let last = length &- 8
+        let differences =
+            (word(at: first &+ next) ^ word(at: second &+ next))
+            | (word(at: first &+ last) ^ word(at: second &+ last))
+        return differences == 0
     }
 
     func isEqual(_ range: Range<Int>, to text: Span<UInt8>) -> Bool {
@@ -81,6 +88,15 @@ extension UInt64 {
     func bytes(equalTo byte: UInt8) -> UInt64 {
         let difference = self ^ (0x0101_0101_0101_0101 &* UInt64(byte))
         return (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
+    }
+
+    /// A mark in the top bit of each byte that is no digit. With the bits of '0' taken out, digits are
+    /// what stays below ten; no sum reaches into the next byte.
+    @inline(__always)
+    var marksOfNonDigits: UInt64 {
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        let rest = self ^ 0x3030_3030_3030_3030
+        return ((rest & ~tops) &+ 0x7676_7676_7676_7676 | rest) & tops
     }
 
     /// The first `count` bytes, at most seven, with zeros above.
@@ -109,10 +125,10 @@ extension UInt64 {
 extension UInt8 {
     /// SP or TAB, the only white space of the format.
     @inline(__always)
-    var isBlank: Bool { self == 0x20 || self == 0x09 }
+    var isBlank: Bool { self <= 0x20 && (self == 0x20 || self == 0x09) }
     @inline(__always)
     var isDigit: Bool { self &- 0x30 < 10 }
     /// Where a token outside quotes ends.
     @inline(__always)
-    var endsToken: Bool { self == 0x20 || self == 0x0A || self == 0x09 }
+    var endsToken: Bool { self <= 0x20 && (self == 0x0A || self == 0x20 || self == 0x09) }
 }
