@@ -82,7 +82,8 @@ struct Families: ~Copyable, Sendable {
     private let hash = KeyedHash.ofProcess
 
     /// A name that has occurred.
-    private struct KnownName {
+    // Not private: Swift 6.3.1 cannot compile that in a debug build.
+    struct KnownName {
         let name: Name
         let meaning: Meaning
     }
