@@ -82,7 +82,7 @@ struct Families: ~Copyable, Sendable {
     private let hash = KeyedHash.ofProcess
 
     /// A name that has occurred.
-    private struct KnownName {
+    struct KnownName {
         let name: Name
         let meaning: Meaning
     }
