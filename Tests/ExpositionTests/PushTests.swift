@@ -67,6 +67,7 @@ import Testing
         @Test func `when a line in between was broken or named in braces`() {
             for between in [
                 "a{b=\"1\",c", "a{c=\"1\",b=\"1\"} x", "{d=\"1\",\"x\",e=\"1\"} 1", "z{} 1",
+                "{\"x\",d=\"1\"} 1",
             ] {
                 let body = "a{b=\"1\",c=\"1\"} 1\n\(between)\na{b=\"1\",c=\"2\"} 1\n"
                 let last = judge(body + "a{b=\"1\",b=\"2\"} 1\na{b=\"1\",c=\"1\"} 1\n").complaints
