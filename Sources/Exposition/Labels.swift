@@ -22,11 +22,11 @@ extension Validator {
             }
             guard body[offset] == 0x2C else { break }
             offset &+= 1
-            if isPlain(subject) { lastLabels.keep(labels, behindComma: offset) }
+            if nameAt == nil, isPlain(subject) { lastLabels.keep(labels, behindComma: offset) }
         }
         guard body[offset] == 0x7D else { throw Flaw(.labelEndExpected, found: offset) }
         offset &+= 1
-        if isPlain(subject) { lastLabels.keep(labels, behindBrace: offset) }
+        if nameAt == nil, isPlain(subject) { lastLabels.keep(labels, behindBrace: offset) }
     }
 
     /// Whether the labels read so far are nothing but labels, and right.
@@ -117,7 +117,7 @@ extension Validator {
     ) throws(Flaw) -> Subject {
         let brace = offset
         offset &+= 1
-        lastLabels = LastLabels()
+        lastLabels = LastLabels()  // The names it counts on are overwritten below.
         let (name, range) = try findName(body, from: offset)
         let memory = current
         if let family = memory.family, families[family].type?.isDistribution == true {
@@ -127,7 +127,6 @@ extension Validator {
         var subject = settle(meaning, range)
         current.family = subject.family
         try readLabels(body, &offset, of: &subject, nameAt: range.lowerBound)
-        lastLabels = LastLabels()
         let isFirst = body.isBlank(from: brace &+ 1, to: range.lowerBound)
         try checkPlace(of: subject, isFirst: isFirst, memory, readTo: offset &- 1)
         return subject

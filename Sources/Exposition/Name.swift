@@ -70,13 +70,12 @@ struct Name {
     @inline(__always)
     func isEqual(to text: StaticString, in body: Span<UInt8>) -> Bool {
         guard count == text.utf8CodeUnitCount else { return false }
-        for index in 0..<count where unsafe byte(index, of: body) != text.utf8Start[index] {
-            return false
-        }
+        guard gap == 0 else { return hasPrefix(text, in: body) }
+        for index in 0..<text.utf8CodeUnitCount
+        where unsafe body[Int(start) &+ index] != text.utf8Start[index] { return false }
         return true
     }
 
-    @inline(__always)
     func hasPrefix(_ text: StaticString, in body: Span<UInt8>) -> Bool {
         guard count >= text.utf8CodeUnitCount else { return false }
         for index in 0..<text.utf8CodeUnitCount

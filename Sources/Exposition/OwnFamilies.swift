@@ -64,6 +64,7 @@ struct OwnFamilies: ~Copyable, Sendable {
     }
 
     /// The number of the family that has this name.
+    @inline(__always)
     func number(of name: Name, in body: Span<UInt8>) -> Int? {
         var slot = index.firstSlot(of: name.hash)
         while index.entry(in: slot) != 0 {
@@ -75,6 +76,7 @@ struct OwnFamilies: ~Copyable, Sendable {
         return nil
     }
 
+    @inline(never)
     private func isName(_ number: Int, _ name: Name, in body: Span<UInt8>) -> Bool {
         let text = names[number]
         return name.isEqual(text.span, in: body)

@@ -1,7 +1,7 @@
 /// Records in one growing block of memory, which is kept when they are removed.
 ///
-/// An array would do, but for each write it asks whether somebody else holds it, which nobody can
-/// here: a fifth of all instructions went into such questions and what they keep the compiler from.
+/// An array would do, but at each write it asks whether somebody else holds it, which nobody can
+/// here: with arrays, a push of six samples takes about a sixth more instructions.
 @safe
 struct Records<Record: BitwiseCopyable>: ~Copyable {
     private var base: UnsafeMutablePointer<Record>

@@ -51,6 +51,59 @@ import Testing
         #expect(judge(body).complaints == [])
     }
 
+    /// What two lines have in common from the brace on is read once only.
+    @Suite struct `labels, whatever the line before had,` {
+        @Test func `when they share only the start`() {
+            let many = (0..<9).map { "l\($0)=\"\($0)\"" }.joined(separator: ",")
+            let body = "a{\(many),x=\"1\"} 1\na{\(many),y=\"1\"} 1\na{\(many),y=\"2\"} 1\n"
+            #expect(judge(body).isValid)
+            let verdict = judge(body + "a{\(many),y=\"1\"} 1\n")
+            #expect(verdict.complaints.map(\.reason) == [.seriesRepeated(line: 2)])
+            let repeated = judge("a{\(many),x=\"1\"} 1\na{\(many),l8=\"1\"} 1\n")
+            #expect(repeated.first?.line == 2)
+            #expect(repeated.first?.reason == .labelNameRepeated)
+        }
+
+        @Test func `when a line in between was broken or named in braces`() {
+            for between in [
+                "a{b=\"1\",c", "a{c=\"1\",b=\"1\"} x", "{d=\"1\",\"x\",e=\"1\"} 1", "z{} 1",
+                "{\"x\",d=\"1\"} 1",
+            ] {
+                let body = "a{b=\"1\",c=\"1\"} 1\n\(between)\na{b=\"1\",c=\"2\"} 1\n"
+                let last = judge(body + "a{b=\"1\",b=\"2\"} 1\na{b=\"1\",c=\"1\"} 1\n").complaints
+                #expect(last.suffix(2).map(\.line) == [4, 5])
+                #expect(
+                    last.suffix(2).map(\.reason) == [
+                        .labelNameRepeated, .seriesRepeated(line: 1),
+                    ])
+            }
+        }
+
+        @Test func `when they must be refused each time`() {
+            let verdict = judge("a{__b=\"1\",c=\"1\"} 1\na{__b=\"1\",c=\"2\"} 1\n")
+            #expect(verdict.complaints.map(\.reason) == [.labelNamePrivate, .labelNamePrivate])
+        }
+
+        @Test func `when they are a quantile or bucket for one of them`() {
+            let types = "# TYPE s summary\n# TYPE h histogram\n"
+            let labels = "{a=\"b\",le=\"1\",quantile=\"1\"} 1\n"
+            let body = types + "s\(labels)h\(labels)g\(labels)s\(labels)h\(labels)"
+            #expect(judge(body).isValid)
+            let verdict = judge(body + "g\(labels)")
+            #expect(verdict.complaints.map(\.reason) == [.seriesRepeated(line: 5)])
+            let broken = "s{le=\"x\",quantile=\"y\"} 1\nh{le=\"x\",quantile=\"y\"} 1\n"
+            #expect(
+                judge(types + "g{le=\"x\",quantile=\"y\"} 1\n" + broken).complaints.map(\.reason)
+                    == [.quantileInvalid, .boundInvalid])
+        }
+
+        @Test func `when an empty instance is among them`() {
+            let body = "a{instance=\"\",b=\"1\"} 1\na{instance=\"\",b=\"2\"} 1\na{b=\"2\"} 1\n"
+            let verdict = judge(body)
+            #expect(verdict.complaints.map(\.reason) == [.seriesRepeated(line: 2)])
+        }
+    }
+
     @Test func `series given twice among very many`() {
         var body = ""
         for number in 0..<5000 { body += "a{n=\"\(number)\",m=\"\(number % 7)\"} 1\n" }
