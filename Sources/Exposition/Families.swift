@@ -81,8 +81,8 @@ struct Families: ~Copyable, Sendable {
     private var index = HashIndex()
     private let hash = KeyedHash.ofProcess
 
-    /// A name that has occurred.
     // Not private: Swift 6.3.1 cannot compile that in a debug build.
+    /// A name that has occurred.
     struct KnownName {
         let name: Name
         let meaning: Meaning
