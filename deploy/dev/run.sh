@@ -46,13 +46,13 @@ start_pushgateway() {
     # the kernel ends it when this process is gone, however that comes about.
     setsid setpriv --pdeathsig TERM prometheus-pushgateway \
         --web.listen-address=127.0.0.1:9091 --persistence.file= --log.level=warn &
-    local pushgateway_id=$! try
-    for try in {1..100}; do
+    local pushgateway_id=$!
+    for _ in {1..100}; do
         answers "$pushgateway/-/ready" && return
-        if ! kill -0 "$pushgateway_id" 2>/dev/null; then break; fi
+        kill -0 "$pushgateway_id" 2>/dev/null || break
         sleep 0.1
     done
-    echo "The Pushgateway does not start (after $try tries)." >&2
+    echo "The Pushgateway does not start; what it said about it stands above." >&2
     exit 69
 }
 
@@ -62,12 +62,10 @@ answers() {
 
 # What to do next, once the gate listens.
 show_first_push() {
-    local serving=$$ login=prom try
+    local serving=$$ login=prom tries=0
     if password_is_known; then login="prom:\"\$(cat auth/password)\""; fi
-    for try in {1..100}; do
-        kill -0 "$serving" 2>/dev/null || return 0
-        if answers "$gate/-/healthy"; then break; fi
-        [[ $try -lt 100 ]] || return 0
+    until answers "$gate/-/healthy"; do
+        kill -0 "$serving" 2>/dev/null && ((++tries < 100)) || return 0
         sleep 0.1
     done
     cat <<END
