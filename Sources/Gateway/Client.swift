@@ -63,8 +63,9 @@ final class Client {
 
     /// Reads once, at most one record and what fits.
     func read() throws(TLSError) -> TLSConnection.Step {
-        let free = input.freeCapacity
-        return try input.append(upTo: free) { (output) throws(TLSError) in
+        // A head may be allowed to be larger than a buffer is: then the buffer grows, up to that limit.
+        let room = max(input.freeCapacity, 1024)
+        return try input.append(upTo: room) { (output) throws(TLSError) in
             try tls.read(into: &output)
         }
     }

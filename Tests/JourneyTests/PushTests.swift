@@ -104,6 +104,15 @@ import Testing
         #expect(gate.log(holding: "reason=body_malformed") != nil)
     }
 
+    @Test func `a head may be larger than a buffer, where the limit lets it`() throws {
+        let gate = try Gate(upstream: pushgateway.port, settings: "limits: {head_bytes_max: 64KiB}")
+        let client = try gate.connect()
+        let long = "X: " + String(repeating: "y", count: 40_000)
+        let answer = try client.send("POST", "/metrics/job/head", body: "a 1\n", fields: [long])
+        #expect(answer.status == 200)
+        #expect(try client.send("POST", "/metrics/job/head", body: "a 1\n").status == 200)
+    }
+
     @Test func `a large body arrives whole`() throws {
         let body = (0..<40_000).map { "series{number=\"\($0)\"} \($0)\n" }.joined()
         let answer = try gate.send("PUT", "/metrics/job/large", body: body)
