@@ -33,6 +33,10 @@ extension Complaint {
         case seriesRepeated(line: Int)
         case typeContradicted(given: FamilyType, own: FamilyType)
         case helpContradicted
+        /// A label says something else than the group.
+        case labelContradictsGroup
+        /// The group has a label that every sample of the family uses for its quantile or bound.
+        case boundInGroup(FamilyType)
 
         case tooManySeries(max: Int), tooManyFamilies(max: Int), tooManyLabels(max: Int)
         case labelValueTooLong(max: Int), lineTooLong(max: Int), bodyTooLong(max: Int)
@@ -88,6 +92,11 @@ extension Complaint.Reason {
         case .typeContradicted(let given, let own):
             "metric \(evidence) has type \(given.word) but should have \(own.word)"
         case .helpContradicted: "metric \(evidence) has another HELP than the Pushgateway's own"
+
+        case .labelContradictsGroup:
+            "label \(evidence) says something else than the path of the push"
+        case .boundInGroup(let type):
+            "\(type.word) \(evidence) cannot be pushed to a group with the label \(type.boundName)"
 
         case .tooManySeries(let max): "more than \(max) samples in one push"
         case .tooManyFamilies(let max): "more than \(max) metric names in one push"

@@ -16,10 +16,28 @@ public struct Rules: Sendable {
     /// Whether to refuse what parses but what a Pushgateway then refuses, loses or is harmed by:
     /// timestamps, duplicate series, private labels, families that clash with others or its own.
     public var demandsPushable = true
+    /// What becomes of a sample's label whose value is another than the group's.
+    public var labelConflicts = LabelConflicts.refused
     /// The families that the Pushgateway exports about itself.
     public var ownFamilies = OwnFamily.ofPushgateway
 
     public init() {}
+}
+
+/// What becomes of a sample's label that contradicts the group it is pushed to.
+public enum LabelConflicts: Sendable, Equatable {
+    /// The body is wrong.
+    case refused
+    /// The Pushgateway writes its own value over it without a word; such samples are counted.
+    case overwritten
+}
+
+/// How a body is written.
+public enum Format: UInt8, Sendable, Equatable {
+    /// Text exposition format 0.0.4.
+    case text
+    /// `io.prometheus.client.MetricFamily` messages, each with its length before it.
+    case delimitedProtobuf
 }
 
 /// The type of a family, as a TYPE line declares it.
@@ -29,6 +47,9 @@ public enum FamilyType: UInt8, Sendable, Equatable, BitwiseCopyable {
     /// Whether lines of several names and bounds make up one metric of the family.
     var isDistribution: Bool { self == .summary || isHistogram }
     var isHistogram: Bool { self == .histogram || self == .gaugeHistogram }
+
+    /// The label by which the samples of a distribution differ.
+    var boundName: String { self == .summary ? "quantile" : "le" }
 
     /// The word for a person, and for a TYPE line.
     public var word: String {

@@ -13,6 +13,10 @@ public struct Validator: ~Copyable, Sendable {
     /// The first of the complaints, in the order of their lines.
     public private(set) var complaints: [Complaint] = []
 
+    /// The group that the body is for. Empty when it is for none, as when somebody asks only whether
+    /// it is well written. Set it before the first `validate`; `reset` forgets it.
+    public var group = GroupLabels()
+
     let rules: Rules
     let ownFamilies: OwnFamilies
     let hash = KeyedHash.ofProcess
@@ -61,6 +65,8 @@ public struct Validator: ~Copyable, Sendable {
         public var families: Int
         /// All complaints, also those of which no text was kept.
         public var complaints: Int
+        /// Samples with a label that the group overwrites, where that is allowed.
+        public var overwritten = 0
 
         public init(samples: Int, families: Int, complaints: Int) {
             self.samples = samples

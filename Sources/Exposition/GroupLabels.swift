@@ -1,0 +1,57 @@
+/// The labels of the group that a body is pushed to.
+///
+/// The Pushgateway writes them over the labels of every sample. So a sample's own label of such a
+/// name tells no series apart, and where its value differs, the sender meant something else.
+public struct GroupLabels: Sendable {
+    /// Names and values one after the other, values escaped as a body writes them: two values are
+    /// the same exactly when they are written the same.
+    private var bytes: [UInt8] = []
+    private var labels: [Label] = []
+    private let hash = KeyedHash.ofProcess
+
+    private struct Label {
+        let name: Range<Int>
+        let nameHash: UInt64
+        let value: Range<Int>
+    }
+
+    public init() {}
+
+    /// Whether there is no group, and so nothing to compare with.
+    public var isEmpty: Bool { labels.isEmpty }
+
+    /// Forgets all labels, keeps their storage.
+    public mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        labels.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds a label, decoded: its name, which must not be there yet, and its value, which is UTF-8
+    /// and not empty. The job is a label too.
+    public mutating func append(name: Span<UInt8>, value: Span<UInt8>) {
+        let start = bytes.count
+        for index in 0..<name.count { bytes.append(name[index]) }
+        let end = bytes.count
+        for index in 0..<value.count { append(escaping: value[index]) }
+        let nameHash = hash(name, 0..<name.count)
+        labels.append(Label(name: start..<end, nameHash: nameHash, value: end..<bytes.count))
+    }
+
+    /// Adds a label given as text.
+    public mutating func append(name: String, value: String) {
+        let (name, value) = (Array(name.utf8), Array(value.utf8))
+        append(name: name.span, value: value.span)
+    }
+
+    private mutating func append(escaping byte: UInt8) {
+        switch byte {
+        case 0x5C, 0x22:
+            bytes.append(0x5C)
+            bytes.append(byte)
+        case 0x0A:
+            bytes.append(0x5C)
+            bytes.append(0x6E)
+        default: bytes.append(byte)
+        }
+    }
+}
