@@ -43,11 +43,13 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(
             name: "Bytes",
             swiftSettings: dataPath + [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "Exposition", swiftSettings: dataPath),
+        .target(name: "Gzip", dependencies: ["Bytes", "CZlib"], swiftSettings: dataPath),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: dataPath),
         .target(name: "Admission", dependencies: ["Bytes", "CCrypt"], swiftSettings: dataPath),
         .target(
@@ -59,7 +61,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Bytes", "Reactor", "TLS", "HTTP", "Admission", "Exposition", "Configuration",
+                "Bytes", "Reactor", "TLS", "HTTP", "Gzip", "Admission", "Exposition",
+                "Configuration",
             ],
             swiftSettings: dataPath),
         .systemLibrary(name: "CRevision"),
@@ -74,6 +77,8 @@ let package = Package(
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: common),
         .testTarget(name: "ExpositionTests", dependencies: ["Exposition"], swiftSettings: common),
+        .testTarget(
+            name: "GzipTests", dependencies: ["Gzip", "CZlib", "Bytes"], swiftSettings: common),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: common),
         .testTarget(
             name: "AdmissionTests", dependencies: ["Admission", "Bytes"], swiftSettings: common),

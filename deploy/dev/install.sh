@@ -6,7 +6,7 @@
 # KANMON_INSTALL=no skips it: for a system without apt where the same things are there under other names.
 set -euo pipefail
 
-build=(libssl-dev libcrypt-dev libyaml-dev pkg-config git)
+build=(libssl-dev libcrypt-dev libyaml-dev zlib1g-dev pkg-config git)
 purpose=${1-}
 case $purpose in
     build) packages=("${build[@]}") ;;
@@ -24,6 +24,7 @@ purpose_of() {
         libssl-dev) echo "OpenSSL, to build the TLS side of the gate" ;;
         libcrypt-dev) echo "libxcrypt, which checks bcrypt passwords" ;;
         libyaml-dev) echo "libyaml, which reads the configuration" ;;
+        zlib1g-dev) echo "zlib, which undoes gzip" ;;
         pkg-config) echo "tells the Swift compiler where these libraries are" ;;
         git) echo "fetches the one Swift package the command line uses" ;;
         prometheus-pushgateway) echo "what the gate stands in front of" ;;
