@@ -14,6 +14,7 @@ package struct Limits: Hashable, Sendable {
     package var headerFieldsMax = 0
     package var bodyTimeout = Duration.zero
     package var bodyBytesMax = 0
+    package var inflateRatioMax = 0
     package var bodyRateMin = BodyRate()
     package var idleTimeout = Duration.zero
     package var writeTimeout = Duration.zero
@@ -105,6 +106,9 @@ extension Limits {
             "body_bytes_max", \.bodyBytesMax, .bytes, 4 * MiB, 1...GiB,
             "One body, on the wire and decoded."),
         Row(
+            "inflate_ratio_max", \.inflateRatioMax, .count, 100, 1...1032,
+            "How much larger than on the wire a gzip body may be, beyond its first 1 MiB."),
+        Row(
             "body_rate_min.bytes_per_second", \.bodyRateMin.bytesPerSecond, .bytes, KiB, 1...GiB,
             "A body that comes more slowly is refused."),
         Row(
@@ -146,7 +150,7 @@ extension Limits {
         ),
         Row(
             "buffered_bytes_max", \.bufferedBytesMax, .bytes, 64 * MiB, 64 * KiB...64 * GiB,
-            "Bodies of all pushes in flight, in memory."),
+            "Bodies of all pushes in flight, and what their check keeps, in memory."),
         Row(
             "drain_timeout", \.drainTimeout, .time, .seconds(20), .zero...hour,
             "How long a stopping gate waits for the pushes in flight."),

@@ -9,7 +9,7 @@ extension Complaint {
         /// What to do about it, in one sentence without a full stop.
         public var hint: String {
             switch self {
-            case .gzip: "the body is gzip: send it as it was before it was compressed"
+            case .gzip: "the body is gzip: send the header Content-Encoding: gzip with it"
             case .utf16: "the body is UTF-16: write it as UTF-8 without a byte order mark"
             case .byteOrderMark: "the body starts with a byte order mark: write UTF-8 without one"
             case .markup: "this is HTML or XML, perhaps an error page in place of the metrics"

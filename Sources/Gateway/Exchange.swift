@@ -1,6 +1,7 @@
 import Admission
 import Bytes
 import Configuration
+import Exposition
 import HTTP
 import Reactor
 
@@ -44,8 +45,9 @@ final class Exchange {
     var isPush = false
     var hasQuery = false
     var framing = BodyFraming.none
-    var isEncodingKnown = true
-    var isProtobuf = false
+    /// How the body is encoded; nil when in a way that cannot be undone here.
+    var coding: Coding? = .identity
+    var format = Format.text
 
     // From the credentials and the path
     var user = ByteBuffer()
@@ -53,7 +55,10 @@ final class Exchange {
     var keyError: GroupingKeyError?
 
     // From the body
+    /// Decoded, as far as it has come.
     var body = ByteBuffer()
+    /// Only while the body is coming in.
+    var inspection: Inspection?
     var reservedBytes = 0
     var bodyBeganAt = Instant(nanoseconds: 0)
     var samples = 0
@@ -81,8 +86,6 @@ final class Exchange {
         isPush = false
         hasQuery = false
         framing = .none
-        isEncodingKnown = true
-        isProtobuf = false
         user.removeAll()
         keyError = nil
         (samples, families) = (0, 0)
@@ -101,8 +104,10 @@ final class Exchange {
         isHTTP10 = head.isHTTP10
         hasQuery = head.hasQuery
         framing = head.body
-        isEncodingKnown = head.contentEncoding.map { isIdentity(bytes.extracting($0)) } ?? true
-        isProtobuf = head.contentType.map { isProtobufType(bytes.extracting($0)) } ?? false
+        coding = head.contentEncoding.map { Coding(bytes.extracting($0)) } ?? .identity
+        let isProtobuf =
+            head.contentType.map { MediaType.isDelimitedProtobuf(bytes.extracting($0)) } ?? false
+        format = isProtobuf ? .delimitedProtobuf : .text
     }
 
     /// The path of a push, in canonical form from here on.
@@ -121,22 +126,29 @@ final class Exchange {
     /// Waiting for bytes of the request itself, not for anybody else.
     var wantsBytes: Bool {
         switch stage {
-        case .awaitingHead, .receivingBody: true
+        case .awaitingHead: true
+        case .receivingBody: !hasEncodedBytes
         case .verifying, .forwarding, .answering: false
         }
     }
+
+    /// Bytes of the body have come that are not undone from their encoding yet.
+    var hasEncodedBytes: Bool { inspection?.isInflating ?? false }
 }
 
-/// Is the body sent as it is?
-private func isIdentity(_ encoding: Span<UInt8>) -> Bool {
-    encoding.isEqualIgnoringCase(to: "identity")
-}
+/// What has to be undone before a body can be read (RFC 9110 section 8.4).
+enum Coding {
+    case identity, gzip
 
-/// Would the Pushgateway read such a body as protobuf, or might it?
-private func isProtobufType(_ type: Span<UInt8>) -> Bool {
-    let essence = type.firstIndex(of: UInt8(ascii: ";")) ?? type.count
-    let name = type.extracting(type.trimmingBlanks(0..<essence))
-    return name.isEqualIgnoringCase(to: "application/vnd.google.protobuf")
+    init?(_ name: Span<UInt8>) {
+        if name.isEqualIgnoringCase(to: "gzip") {
+            self = .gzip
+        } else if name.isEqualIgnoringCase(to: "identity") {
+            self = .identity
+        } else {
+            return nil
+        }
+    }
 }
 
 extension Exchange {

@@ -1,5 +1,6 @@
 import Admission
 import Bytes
+import Gzip
 import HTTP
 
 /// Every way a request is told no, in the order in which it may meet them. A refusal alone knows its
@@ -25,11 +26,12 @@ enum Refusal: Equatable {
     // The body
     case lengthMissing
     case encodingUnknown
-    case protobufGiven
     case bodyTooLarge
+    case bodyTooDense
     case memoryShort
     case bodyTooSlow
     case bodyMalformed(ChunkError)
+    case gzipMalformed(GzipError)
     case bodyEmpty
     case bodyInvalid
 
@@ -61,15 +63,15 @@ extension Refusal {
         case .headTooSlow, .bodyTooSlow: .requestTimeout
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .bodyNotExpected, .groupingKeyRefused, .queryGiven, .bodyEmpty, .bodyInvalid,
-            .upstreamRefused:
+        case .bodyNotExpected, .groupingKeyRefused, .queryGiven, .gzipMalformed, .bodyEmpty,
+            .bodyInvalid, .upstreamRefused:
             .badRequest
         case .bodyMalformed(let error): error.status
         case .credentialsMissing, .credentialsWrong: .unauthorized
         case .loginsTooMany: .tooManyRequests
         case .lengthMissing: .lengthRequired
-        case .encodingUnknown, .protobufGiven: .unsupportedMediaType
-        case .bodyTooLarge: .contentTooLarge
+        case .encodingUnknown: .unsupportedMediaType
+        case .bodyTooLarge, .bodyTooDense: .contentTooLarge
         case .loginQueueFull, .memoryShort, .upstreamUnreachable, .upstreamBusy, .draining:
             .unavailable
         case .upstreamUnclear: .badGateway
@@ -102,12 +104,15 @@ extension Refusal {
         switch self {
         case .lengthMissing:
             "the body's length is unknown; send Content-Length, or Transfer-Encoding: chunked"
-        case .encodingUnknown: "this Content-Encoding cannot be checked; send the body as it is"
-        case .protobufGiven: "protobuf cannot be checked here; send the text format, version 0.0.4"
+        case .encodingUnknown:
+            "this Content-Encoding cannot be checked; send the body as it is, or gzip"
         case .bodyTooLarge: "the body is larger than this gate takes"
+        case .bodyTooDense:
+            "the body grows far more than metrics do when it is decompressed; send it as it is"
         case .memoryShort: "the gate holds as many bytes of other pushes as it may"
         case .bodyTooSlow: "the body did not arrive in time"
         case .bodyMalformed(let error): error.sentence
+        case .gzipMalformed(let error): error.sentence
         case .bodyEmpty:
             "the body holds no sample, so the push would do nothing; is the file it was read from empty?"
         case .bodyInvalid: "the body is not what a Pushgateway takes"
@@ -143,11 +148,12 @@ extension Refusal {
         case .queryGiven: "query_given"
         case .lengthMissing: "length_missing"
         case .encodingUnknown: "encoding_unknown"
-        case .protobufGiven: "protobuf_given"
         case .bodyTooLarge: "body_too_large"
+        case .bodyTooDense: "body_too_dense"
         case .memoryShort: "memory_short"
         case .bodyTooSlow: "body_too_slow"
         case .bodyMalformed: "body_malformed"
+        case .gzipMalformed: "gzip_malformed"
         case .bodyEmpty: "body_empty"
         case .bodyInvalid: "body_invalid"
         case .upstreamUnreachable: "upstream_unreachable"

@@ -1,7 +1,6 @@
 import Admission
 import Bytes
 import Configuration
-import Exposition
 import HTTP
 import Reactor
 
@@ -45,14 +44,16 @@ extension Worker {
             text.append(escaping: detail, bytesMax: 240, isQuoted: false)
         }
         text.append("\n")
-        if case .bodyInvalid = refusal { appendComplaints() }
+        if case .bodyInvalid = refusal, let inspection = exchange.inspection {
+            inspection.appendComplaints(to: &text)
+        }
         var answer = Answer(refusal.status, contentType: Worker.plainText)
         answer.retryAfterSeconds = refusal.retryAfterSeconds
         if refusal.status == .unauthorized {
             answer.challenge = "Basic realm=\"kanmon\", charset=\"UTF-8\""
         }
         if case .methodNotAllowed(let allow) = refusal { answer.allow = allow }
-        if refusal == .encodingUnknown { answer.acceptEncoding = "identity" }
+        if refusal == .encodingUnknown { answer.acceptEncoding = "gzip, identity" }
         if refusal.endsConnection || !isBodyDone(of: client) { exchange.isKept = false }
         send(answer, to: client)
     }
@@ -62,29 +63,6 @@ extension Worker {
     private func isBodyDone(of client: Client) -> Bool {
         if client.http.isBodyComplete { return true }
         return !client.exchange.expectsContinue && client.http.dropBody(from: &client.input)
-    }
-
-    private mutating func appendComplaints() {
-        for complaint in validator.complaints {
-            text.append("line ")
-            text.append(decimal: complaint.line)
-            text.append(", column ")
-            text.append(decimal: complaint.column)
-            text.append(": ")
-            text.append(text: complaint.message)
-            text.append("\n")
-            if let hint = complaint.hint {
-                text.append("  hint: ")
-                text.append(text: hint)
-                text.append("\n")
-            }
-        }
-        let more = validator.summary.complaints - validator.complaints.count
-        if more > 0 {
-            text.append("and ")
-            text.append(decimal: more)
-            text.append(" more\n")
-        }
     }
 
     private mutating func send(_ answer: Answer, to client: Client) {

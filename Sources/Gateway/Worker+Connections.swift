@@ -150,11 +150,7 @@ extension Worker {
     }
 
     private mutating func readOnce(_ client: Client) throws(TLSError) -> TLSConnection.Step {
-        if case .receivingBody = client.exchange.stage, client.input.isEmpty,
-            client.http.takesBodyDirectly
-        {
-            return try readBody(client)
-        }
+        if takesBodyDirectly(client) { return try readBody(client) }
         if client.input.capacity == 0 { client.input = buffers.take() }
         return try client.read()
     }

@@ -1,6 +1,7 @@
 import Admission
 import Bytes
 import Configuration
+import Exposition
 import HTTP
 import Reactor
 
@@ -69,7 +70,8 @@ extension Worker {
         path.removeAll()
         exchange.key.writePath(into: &path)
         let body: RequestWriter.Body? =
-            exchange.method == .delete ? nil : .init(.text, length: exchange.body.count)
+            exchange.method == .delete
+            ? nil : .init(.init(exchange.format), length: exchange.body.count)
         connection.begin(exchange, at: now) { head in
             RequestWriter.append(
                 exchange.method, pathPrefix: upstream.pathPrefix.span, path: path.span,
@@ -302,6 +304,15 @@ extension Worker {
         process.log.write(.error, message) { line in
             line.add("upstream", address.description)
             if let error { line.add("error", error.description) }
+        }
+    }
+}
+
+extension RequestWriter.Body.Format {
+    fileprivate init(_ format: Exposition.Format) {
+        switch format {
+        case .text: self = .text
+        case .delimitedProtobuf: self = .delimitedProtobuf
         }
     }
 }

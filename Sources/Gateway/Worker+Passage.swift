@@ -11,7 +11,7 @@ import TLS
 extension Worker {
     /// Lets the client's exchange go on with the bytes that have come, as far as they reach.
     mutating func advance(_ client: Client) {
-        while client.phase == .serving, !client.input.isEmpty {
+        while client.phase == .serving, !client.input.isEmpty || client.exchange.hasEncodedBytes {
             switch client.exchange.stage {
             case .awaitingHead: guard readHead(of: client) else { return }
             case .receivingBody: guard moveBody(of: client) else { return }
@@ -124,14 +124,8 @@ extension Worker {
             forward(client)
         case .length(0) where exchange.method == .delete:
             forward(client)
-        case .length(let length):
-            guard reserve(length, for: exchange) else { return refuse(client, .memoryShort) }
-            receiveBody(of: client, room: length)
-        case .chunked:
-            guard reserve(Worker.bodyStep, for: exchange) else {
-                return refuse(client, .memoryShort)
-            }
-            receiveBody(of: client, room: 0)
+        case .length, .chunked:
+            receiveBody(of: client)
         }
     }
 
@@ -143,102 +137,13 @@ extension Worker {
             return isEmpty ? nil : .bodyNotExpected
         }
         if exchange.framing == .none { return .lengthMissing }
-        if !exchange.isEncodingKnown { return .encodingUnknown }
-        if exchange.isProtobuf { return .protobufGiven }
+        if exchange.coding == nil { return .encodingUnknown }
         if case .length(let length) = exchange.framing,
             length > exchange.snapshot.limits.bodyBytesMax
         {
             return .bodyTooLarge
         }
         return nil
-    }
-
-    // MARK: Body
-
-    /// A body of unknown length is given room in steps.
-    private static let bodyStep = 64 << 10
-
-    private mutating func receiveBody(of client: Client, room: Int) {
-        let exchange = client.exchange
-        exchange.stage = .receivingBody
-        exchange.bodyBeganAt = now
-        if exchange.body.capacity == 0 { exchange.body = buffers.take() }
-        exchange.body.reserve(min(room, Worker.bodyStep))
-        watchBodyRate(of: client)
-        if exchange.framing == .length(0) { return completeBody(of: client) }
-        if exchange.expectsContinue && client.input.isEmpty {
-            prepareOutput(of: client)
-            ResponseWriter.appendContinue(to: &client.output)
-            unflushed.append(client.ticket)
-        }
-    }
-
-    /// Moves what has been read into the body. False when more bytes are needed.
-    private mutating func moveBody(of client: Client) -> Bool {
-        let exchange = client.exchange
-        let bodyBytesMax = exchange.snapshot.limits.bodyBytesMax
-        do throws(ChunkError) {
-            // Of what is in the buffer no more can become body than it is long.
-            guard hasRoom(for: client.input.count, in: exchange) else {
-                refuse(client, .memoryShort)
-                return true
-            }
-            let isComplete = try client.http.moveBody(
-                from: &client.input, to: &exchange.body, bodyBytesMax: bodyBytesMax)
-            guard isComplete else { return false }
-            completeBody(of: client)
-        } catch .bodyTooLarge {
-            refuse(client, .bodyTooLarge)
-        } catch {
-            refuse(client, .bodyMalformed(error))
-        }
-        return true
-    }
-
-    /// Reads from the connection into the body, without a stop between.
-    mutating func readBody(_ client: Client) throws(TLSError) -> TLSConnection.Step {
-        let step = try client.readBody(upTo: min(client.http.bodyBytesLeft, Worker.bodyStep))
-        if case .moved(let count) = step {
-            client.http.tookBody(count)
-            if client.http.bodyBytesLeft == 0 { completeBody(of: client) }
-        }
-        return step
-    }
-
-    private func reserve(_ count: Int, for exchange: Exchange) -> Bool {
-        guard process.budgets.reserve(bytes: count, max: snapshot.limits.bufferedBytesMax) else {
-            return false
-        }
-        exchange.reservedBytes += count
-        return true
-    }
-
-    private func hasRoom(for count: Int, in exchange: Exchange) -> Bool {
-        let needed = exchange.body.count + count
-        if case .length = exchange.framing { return true }
-        while exchange.reservedBytes < needed {
-            guard reserve(Worker.bodyStep, for: exchange) else { return false }
-        }
-        return true
-    }
-
-    mutating func releaseBody(of exchange: Exchange) {
-        process.budgets.release(bytes: exchange.reservedBytes)
-        exchange.reservedBytes = 0
-        if exchange.body.capacity > 0 { buffers.give(exchange.takeBody()) }
-    }
-
-    /// The body is here, whole. Is it what a Pushgateway takes?
-    private mutating func completeBody(of client: Client) {
-        let exchange = client.exchange
-        validator.reset()
-        validator.validate(exchange.body.span, isComplete: true)
-        let summary = validator.summary
-        (exchange.samples, exchange.families) = (summary.samples, summary.families)
-        guard validator.isValid else { return refuse(client, .bodyInvalid) }
-        // An empty PUT deletes what the group holds; an empty POST would do nothing but look fresh.
-        if summary.samples == 0 && exchange.method == .post { return refuse(client, .bodyEmpty) }
-        forward(client)
     }
 
     // MARK: Time
@@ -264,26 +169,6 @@ extension Worker {
         case .forwarding: expireForwarding(client)
         case .answering: depart(client, because: .writeTooSlow)
         }
-    }
-
-    private func isBodyFastEnough(_ exchange: Exchange) -> Bool {
-        let timeouts = exchange.snapshot.timeouts
-        guard now < exchange.beganAt + timeouts.body else { return false }
-        let elapsed = now.nanoseconds(since: exchange.bodyBeganAt)
-        guard elapsed >= timeouts.bodyPace.nanoseconds else { return true }
-        let seconds = Int(clamping: elapsed / 1_000_000_000)
-        let (demanded, overflowed) = seconds.multipliedReportingOverflow(
-            by: exchange.snapshot.limits.bodyRateMin.bytesPerSecond)
-        return !overflowed && exchange.body.count >= demanded
-    }
-
-    /// Looks at the body's pace again in a second, and for the first time when the pace begins to count.
-    private mutating func watchBodyRate(of client: Client) {
-        let exchange = client.exchange
-        let timeouts = exchange.snapshot.timeouts
-        let first = exchange.bodyBeganAt + timeouts.bodyPace
-        let next = first > now ? first : now + .seconds(1)
-        deadlines.set(client.ticket.slot, at: min(next, exchange.beganAt + timeouts.body))
     }
 
     /// Whoever was to answer this exchange need not any more.

@@ -1,7 +1,6 @@
 import Admission
 import Configuration
 import Bytes
-import Exposition
 import HTTP
 import Reactor
 import TLS
@@ -82,7 +81,7 @@ struct Worker: ~Copyable {
     var deadlines: Deadlines
     var handshakes = HandshakeQueue()
     var upstream: Upstream
-    var validator: Validator
+    var inspections = InspectionPool()
     var buffers = BufferPool(bufferBytes: 16 << 10, keptMax: 256)
 
     /// Who has something to send; clients and upstream connections alike.
@@ -120,7 +119,6 @@ struct Worker: ~Copyable {
         let settings = snapshot.configuration.upstream
         let share = settings.connectionsMax / process.mailboxes.count
         upstream = Upstream(settings, share: share, now: now)
-        validator = Validator(rules: Rules(snapshot.limits))
         try mailbox.watch(by: poller, ticket: Party.workerMailbox.ticket())
     }
 
@@ -206,14 +204,5 @@ struct Worker: ~Copyable {
     mutating func buryLater(_ client: Client) { departed.append(client) }
     mutating func buryLater(_ connection: UpstreamConnection) {
         departedUpstream.append(connection)
-    }
-}
-
-extension Rules {
-    fileprivate init(_ limits: Limits) {
-        self.init()
-        seriesMax = limits.seriesMax
-        sampleLabelsMax = limits.sampleLabelsMax
-        labelValueBytesMax = limits.labelValueBytesMax
     }
 }

@@ -109,12 +109,24 @@ import Testing
         Case(
             "an unknown encoding", "POST", push, body: "a 1\n", with: ["Content-Encoding: br"],
             gets: 415, "encoding_unknown", "Content-Encoding",
-            fields: ["accept-encoding": "identity"]),
+            fields: ["accept-encoding": "gzip, identity"]),
         Case(
-            "protobuf", "POST", push, body: "x",
+            "two encodings", "POST", push, body: "a 1\n", with: ["Content-Encoding: gzip, gzip"],
+            gets: 415, "encoding_unknown", "Content-Encoding"),
+        Case(
+            "text that says it is gzip", "POST", push, body: "a 1\n",
+            with: ["Content-Encoding: gzip"], gets: 400, "gzip_malformed", "gzip"),
+        Case(
+            "no byte that says it is gzip", "POST", push, body: "",
+            with: ["Content-Encoding: gzip"], gets: 400, "gzip_malformed", "too early"),
+        Case(
+            "a label that says something else than the path", "POST", push,
+            body: "a{job=\"another\"} 1\n", gets: 400, "body_invalid", "job"),
+        Case(
+            "text that says it is protobuf", "POST", push, body: "a 1\n",
             with: [
                 "Content-Type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
-            ], gets: 415, "protobuf_given", "protobuf"),
+            ], gets: 400, "body_invalid", "protobuf"),
         Case(
             "a body over the limit", "POST", push, with: ["Content-Length: 4194305"], gets: 413,
             "body_too_large",

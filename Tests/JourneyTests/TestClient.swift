@@ -65,6 +65,15 @@ final class TestClient {
         return lines.joined(separator: "\r\n") + "\r\n\r\n" + (body ?? "")
     }
 
+    /// A request with a body that need not be text.
+    static func request(
+        _ method: String, _ path: String, bytes: [UInt8], login: String? = "prom:secret",
+        fields: [String] = []
+    ) -> [UInt8] {
+        let length = "Content-Length: \(bytes.count)"
+        return Array(request(method, path, login: login, fields: fields + [length]).utf8) + bytes
+    }
+
     /// The next answer, read to its last byte.
     func answer(to method: String = "POST", within seconds: Double = 15) throws -> Answer {
         let end = Instant.now() + .milliseconds(Int(seconds * 1000))

@@ -1,0 +1,130 @@
+import Admission
+import Bytes
+import Configuration
+import Exposition
+import Gzip
+
+/// The proof of one body, made piece by piece as the body arrives: undone from gzip, judged line by
+/// line. Has no say about when the body is complete, and sends nothing on.
+final class Inspection {
+    private var validator: Validator
+    private var decoder: GzipDecoder?
+    /// What has arrived of a compressed body and is not decompressed yet.
+    var encoded = ByteBuffer()
+    /// How much of a compressed body has arrived.
+    private(set) var encodedBytes = 0
+    /// More comes out of what has arrived than a single step lets out.
+    private(set) var isInflating = false
+
+    fileprivate init(rules: Rules) { validator = Validator(rules: rules) }
+
+    var summary: Validator.Summary { validator.summary }
+    var isValid: Bool { validator.isValid }
+
+    /// What it keeps in memory besides the body.
+    var storageBytes: Int {
+        validator.storageBytes + encoded.capacity
+            + (decoder == nil ? 0 : GzipDecoder.storageBytes)
+    }
+
+    /// Makes ready for the body of a push.
+    fileprivate func begin(_ exchange: Exchange) throws(GzipError) {
+        validator.reset(for: exchange.format)
+        exchange.key.withJob { validator.group.append(name: ("job" as StaticString).span, value: $0) }
+        for index in 0..<exchange.key.labelCount {
+            exchange.key.withLabel(at: index) { validator.group.append(name: $0, value: $1) }
+        }
+        guard exchange.coding == .gzip else { return }
+        let limits = exchange.snapshot.limits
+        decoder = try GzipDecoder(
+            GzipDecoder.Limits(
+                decodedBytesMax: limits.bodyBytesMax, ratioMax: limits.inflateRatioMax))
+    }
+
+    /// Forgets the body. False when too much storage would be kept for the next one.
+    fileprivate func end() -> Bool {
+        decoder = nil
+        encoded = ByteBuffer()
+        (encodedBytes, isInflating) = (0, false)
+        return storageBytes <= InspectionPool.storageBytesMax
+    }
+
+    /// Decompresses what has arrived, as much as one step lets out, behind `body`.
+    func inflate(into body: inout ByteBuffer, room: Int) throws(GzipError) {
+        let waiting = encoded.count
+        let step = try decoder?.decode(&encoded, into: &body, room: room)
+        encodedBytes += waiting - encoded.count
+        isInflating = step == .needsRoom
+    }
+
+    /// Whether a compressed body may end here.
+    func finishInflating() throws(GzipError) { try decoder?.finish() }
+
+    /// Judges the lines that have come since the last time; with `isComplete` the rest too.
+    func judge(_ body: Span<UInt8>, isComplete: Bool) {
+        validator.validate(body, isComplete: isComplete)
+    }
+
+    /// Tells what is wrong, a line for each thing and its hint.
+    func appendComplaints(to text: inout ByteBuffer) {
+        for complaint in validator.complaints {
+            text.append("line ")
+            text.append(decimal: complaint.line)
+            text.append(", column ")
+            text.append(decimal: complaint.column)
+            text.append(": ")
+            text.append(text: complaint.message)
+            text.append("\n")
+            if let hint = complaint.hint {
+                text.append("  hint: ")
+                text.append(text: hint)
+                text.append("\n")
+            }
+        }
+        let more = validator.summary.complaints - validator.complaints.count
+        if more > 0 {
+            text.append("and ")
+            text.append(decimal: more)
+            text.append(" more\n")
+        }
+    }
+}
+
+/// Inspections that are not needed, with their tables, for the bodies that come next.
+struct InspectionPool: ~Copyable {
+    private var kept: [Inspection] = []
+    /// Whose rules the kept ones go by.
+    private var snapshot: Snapshot?
+
+    private static let keptMax = 16
+    /// What each may keep. Bodies that need no more are not charged for it.
+    static let storageBytesMax = 64 << 10
+
+    mutating func begin(_ exchange: Exchange) throws(GzipError) {
+        if snapshot !== exchange.snapshot {
+            kept.removeAll()
+            snapshot = exchange.snapshot
+        }
+        let inspection = kept.popLast() ?? Inspection(rules: Rules(exchange.snapshot))
+        try inspection.begin(exchange)
+        exchange.inspection = inspection
+    }
+
+    mutating func end(_ exchange: Exchange) {
+        guard let inspection = exchange.inspection else { return }
+        exchange.inspection = nil
+        guard inspection.end(), kept.count < InspectionPool.keptMax,
+            snapshot === exchange.snapshot
+        else { return }
+        kept.append(inspection)
+    }
+}
+
+extension Rules {
+    fileprivate init(_ snapshot: Snapshot) {
+        self.init()
+        seriesMax = snapshot.limits.seriesMax
+        sampleLabelsMax = snapshot.limits.sampleLabelsMax
+        labelValueBytesMax = snapshot.limits.labelValueBytesMax
+    }
+}
