@@ -4,7 +4,7 @@ extension Complaint {
         case gzip, utf16, byteOrderMark, markup, json
         case carriageReturn, missingLineFeed, removedLineFeeds, gluedSamples
         case trailingBlank, trailingComment, timestamp, decimalComma, quotedNumber, singleQuotes
-        case nameCharacters, otherFormat, metadataTwice, reservedName, nameless
+        case nameCharacters, otherFormat, metadataTwice, reservedName, nameless, otherGroup
 
         /// What to do about it, in one sentence without a full stop.
         public var hint: String {
@@ -34,6 +34,7 @@ extension Complaint {
                 "one HELP and one TYPE for each name, before its samples; join the parts of a family"
             case .reservedName: "leave it out: the Pushgateway itself gives it to each group"
             case .nameless: "put the metric name before the braces"
+            case .otherGroup: "take the label out, or push to the group that it names"
             }
         }
     }
@@ -77,6 +78,7 @@ extension Complaint.Cause {
         case .timestampGiven: self = .timestamp
         case .helpRepeated, .typeRepeated: self = .metadataTwice
         case .pushTimeGiven: self = .reservedName
+        case .labelContradictsGroup: self = .otherGroup
         case .metricNameMissing, .metricNameMisplaced: self = .nameless
         default: return nil
         }

@@ -9,9 +9,11 @@ public struct Complaint: Sendable, Equatable {
     public let evidence: String
     /// What probably happened, where there is a likely cause.
     public let cause: Cause?
+    /// What should stand there instead, as printable and short, where that is known.
+    public internal(set) var expectation: String?
 
     /// One sentence without a full stop, without line and column.
-    public var message: String { reason.message(about: evidence) }
+    public var message: String { reason.message(about: evidence, not: expectation) }
     /// What to do about it.
     public var hint: String? { cause?.hint }
 }
@@ -33,8 +35,8 @@ extension Complaint {
         case seriesRepeated(line: Int)
         case typeContradicted(given: FamilyType, own: FamilyType)
         case helpContradicted
-        /// A label says something else than the group.
-        case labelContradictsGroup
+        /// A label says something else than the group: than the label of this number, from 0.
+        case labelContradictsGroup(label: Int)
         /// The group has a label that every sample of the family uses for its quantile or bound.
         case boundInGroup(FamilyType)
 
@@ -45,7 +47,7 @@ extension Complaint {
 
 extension Complaint.Reason {
     /// The wording follows the Pushgateway's where that is clear, since people search for it.
-    fileprivate func message(about evidence: String) -> String {
+    fileprivate func message(about evidence: String, not expectation: String?) -> String {
         switch self {
         case .metricNameExpected:
             "invalid metric name: it starts with a letter, '_' or ':', found \(evidence)"
@@ -94,7 +96,8 @@ extension Complaint.Reason {
         case .helpContradicted: "metric \(evidence) has another HELP than the Pushgateway's own"
 
         case .labelContradictsGroup:
-            "label \(evidence) says something else than the path of the push"
+            "label \(evidence) contradicts the path of the push"
+                + (expectation.map { ", which says \($0)" } ?? "")
         case .boundInGroup(let type):
             "\(type.word) \(evidence) cannot be pushed to a group with the label \(type.boundName)"
 

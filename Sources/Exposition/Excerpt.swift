@@ -11,9 +11,13 @@ extension Span<UInt8> {
         case .escapeInvalid:
             let end = Swift.max(range.lowerBound &+ 1, characterEnd(at: range.upperBound &- 1))
             return "'" + escaped(range.lowerBound..<end) + "'"
-        default: return "\"" + escaped(range) + "\""
+        case .labelContradictsGroup: return escaped(range)
+        default: return quoted(range)
         }
     }
+
+    /// A text in double quotes, made printable, and cut where it is long.
+    func quoted(_ range: Range<Int>) -> String { "\"" + escaped(range) + "\"" }
 
     private static var excerptBytesMax: Int { 60 }
 

@@ -7,6 +7,10 @@ public struct GroupLabels: Sendable {
     /// the same exactly when they are written the same.
     private var bytes: [UInt8] = []
     private var labels: [Label] = []
+    /// One bit for each of 64 classes of names, so that most names are known at once not to be here.
+    private var classes: UInt64 = 0
+    /// Whether a label is called `le`, or `quantile`.
+    private(set) var (hasBound, hasQuantile) = (false, false)
     private let hash = KeyedHash.ofProcess
 
     private struct Label {
@@ -24,6 +28,8 @@ public struct GroupLabels: Sendable {
     public mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         labels.removeAll(keepingCapacity: true)
+        classes = 0
+        (hasBound, hasQuantile) = (false, false)
     }
 
     /// Adds a label, decoded: its name, which must not be there yet, and its value, which is UTF-8
@@ -35,6 +41,9 @@ public struct GroupLabels: Sendable {
         for index in 0..<value.count { append(escaping: value[index]) }
         let nameHash = hash(name, 0..<name.count)
         labels.append(Label(name: start..<end, nameHash: nameHash, value: end..<bytes.count))
+        classes |= 1 &<< (nameHash & 63)
+        if name.isEqual(0..<name.count, to: "le") { hasBound = true }
+        if name.isEqual(0..<name.count, to: "quantile") { hasQuantile = true }
     }
 
     /// Adds a label given as text.
@@ -53,5 +62,37 @@ public struct GroupLabels: Sendable {
             bytes.append(0x6E)
         default: bytes.append(byte)
         }
+    }
+}
+
+extension GroupLabels {
+    /// Whether a name of this hash may be here; false for all but few of those that are not.
+    @inline(__always)
+    func mayHave(_ nameHash: UInt64) -> Bool { classes &>> (nameHash & 63) & 1 == 1 }
+
+    /// The number of the label that has this name.
+    func number(of name: Name, in body: Span<UInt8>) -> Int? {
+        guard mayHave(name.hash) else { return nil }
+        return labels.firstIndex { label in
+            guard label.nameHash == name.hash, label.name.count == name.count else { return false }
+            for index in 0..<name.count
+            where bytes[label.name.lowerBound &+ index] != name.byte(index, of: body) {
+                return false
+            }
+            return true
+        }
+    }
+
+    /// Whether a label has this value, as a body writes it.
+    func isValue(_ range: Range<Int>, of number: Int, in body: Span<UInt8>) -> Bool {
+        body.isEqual(range, to: bytes.span.extracting(labels[number].value))
+    }
+
+    /// The value of a label, in quotes, cut and made printable.
+    func excerpt(ofValue number: Int) -> String { bytes.span.quoted(labels[number].value) }
+
+    /// Whether a label is what the lines of a summary or histogram differ by.
+    func binds(_ type: FamilyType) -> Bool {
+        type == .summary ? hasQuantile : type.isHistogram && hasBound
     }
 }

@@ -10,16 +10,19 @@ struct LabelSet: ~Copyable, Sendable {
 
     private(set) var mark = Mark()
     var hash: UInt64 { mark.hash }
-    var hasEmptyInstance: Bool { mark.hasEmptyInstance }
+    var ignored: UInt32 { UInt32(truncatingIfNeeded: mark.ignored) }
 
     /// What is known of the labels up to some place in the line.
     struct Mark {
         var count = 0
         /// One hash of the pairs of names and values that tell this series from others.
         var hash: UInt64 = 0
-        /// Whether `instance=""` was among them. The Pushgateway gives it to every sample that has no
-        /// `instance`, so it tells no series apart; any other label does, even without a value.
-        var hasEmptyInstance = false
+        /// One hash of the other pairs, zero without any. They are labels that the Pushgateway gives
+        /// every sample, whatever it had: those of the group, and `instance=""` where the group has
+        /// no `instance`. Any other label tells series apart, even without a value.
+        var ignored: UInt64 = 0
+        /// Whether one of those contradicts the group.
+        var isOverwritten = false
     }
 
     @inline(__always)
@@ -45,7 +48,11 @@ struct LabelSet: ~Copyable, Sendable {
     @inline(__always)
     mutating func add(_ pair: UInt64) { mark.hash &+= pair }
 
-    mutating func addEmptyInstance() { mark.hasEmptyInstance = true }
+    /// Adds the hash of a pair that tells no series apart.
+    mutating func ignore(_ pair: UInt64) { mark.ignored &+= pair }
+
+    /// Notes that a label contradicts the group.
+    mutating func noteOverwritten() { mark.isOverwritten = true }
 
     @inline(__always)
     private mutating func append(_ name: Name) {

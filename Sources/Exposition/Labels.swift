@@ -55,10 +55,15 @@ extension Validator {
             misgiving = misgiving ?? flaw
         }
         guard isBound else {
-            if value.range.isEmpty && name.isEqual(to: "instance", in: body) {
-                return labels.addEmptyInstance()
+            let pair = hash.pair(name.hash, value.hash)
+            if group.mayHave(name.hash) {
+                let isGiven = compare(name, range, value.range, in: body)
+                if isGiven { return labels.ignore(pair) }
             }
-            return labels.add(hash.pair(name.hash, value.hash))
+            if value.range.isEmpty && name.isEqual(to: "instance", in: body) {
+                return labels.ignore(pair)
+            }
+            return labels.add(pair)
         }
         guard let bound = Float(body, in: value.range) else {
             throw Flaw(
@@ -66,6 +71,26 @@ extension Validator {
                 readTo: offset &- 1, showing: value.range)
         }
         subject.bound = bound
+    }
+
+    /// Whether the group has a label of this name. If so, its value must be the group's; an empty
+    /// one is as good as none.
+    @inline(never)
+    private mutating func compare(
+        _ name: Name, _ range: Range<Int>, _ value: Range<Int>, in body: Span<UInt8>
+    ) -> Bool {
+        guard rules.demandsPushable, let number = group.number(of: name, in: body) else {
+            return false
+        }
+        if value.isEmpty || group.isValue(value, of: number, in: body) { return true }
+        switch rules.labelConflicts {
+        case .refused:
+            doubt(
+                .labelContradictsGroup(label: number), at: value.lowerBound,
+                showing: range.lowerBound..<value.upperBound &+ 1)
+        case .overwritten: labels.noteOverwritten()
+        }
+        return true
     }
 
     /// Takes the name of a label into the set.

@@ -20,10 +20,11 @@ extension Validator {
             }
         }
         guard rules.demandsPushable else { return }
+        if labels.mark.isOverwritten { overwritten &+= 1 }
 
         let family = UInt64(truncatingIfNeeded: sample.family)
         let new = SeriesTable.Series(
-            hash: hash.pair(family, labels.hash), hasEmptyInstance: labels.hasEmptyInstance,
+            hash: hash.pair(family, labels.hash), ignored: labels.ignored,
             start: UInt32(truncatingIfNeeded: sample.start), line: UInt32(truncatingIfNeeded: line))
         if let old = series.insert(new) { try checkRepeated(sample, old, in: body) }
     }
@@ -34,9 +35,10 @@ extension Validator {
     private func checkRepeated(
         _ sample: Sample, _ old: SeriesTable.Series, in body: Span<UInt8>
     ) throws(Flaw) {
-        if sample.type.isDistribution && old.hasEmptyInstance == labels.hasEmptyInstance { return }
+        if sample.type.isDistribution && old.ignored == labels.ignored { return }
         if hasRoomForComplaints {
-            let isSame = body.haveSameLabels(Int(old.start), sample.start, sample.type, hash)
+            let isSame = body.haveSameLabels(
+                Int(old.start), sample.start, sample.type, group, hash)
             if !isSame { return }
         }
         throw Flaw(
@@ -76,6 +78,7 @@ extension Validator {
                         flaw: flaw(.helpContradicted)))
             }
         }
+        if group.binds(type) { throw flaw(.boundInGroup(type)) }
         if let asPart = NameAsPart(name, in: body) {
             let isPart = ownFamilies.have(asPart, in: body) || families.have(asPart, in: body)
             if isPart { throw flaw(.suffixTaken) }
@@ -128,10 +131,10 @@ extension FamilyType {
 extension Span<UInt8> {
     /// Compares the labels of two lines byte by byte.
     fileprivate func haveSameLabels(
-        _ first: Int, _ second: Int, _ type: FamilyType, _ hash: KeyedHash
+        _ first: Int, _ second: Int, _ type: FamilyType, _ group: GroupLabels, _ hash: KeyedHash
     ) -> Bool {
-        let firstPairs = pairs(inLineAt: first, type, hash)
-        let secondPairs = pairs(inLineAt: second, type, hash)
+        let firstPairs = pairs(inLineAt: first, type, group, hash)
+        let secondPairs = pairs(inLineAt: second, type, group, hash)
         guard firstPairs.count == secondPairs.count else { return false }
         for pair in firstPairs {
             let isThere = secondPairs.contains {
@@ -147,7 +150,7 @@ extension Span<UInt8> {
 
     /// The labels that tell series apart, in a line that was read before and was right.
     private func pairs(
-        inLineAt start: Int, _ type: FamilyType, _ hash: KeyedHash
+        inLineAt start: Int, _ type: FamilyType, _ group: GroupLabels, _ hash: KeyedHash
     ) -> [(name: Name, value: Range<Int>)] {
         var pairs: [(name: Name, value: Range<Int>)] = []
         var offset = start
@@ -166,8 +169,10 @@ extension Span<UInt8> {
                 offset &+= 1
                 let value = try readLabelValue(&offset, hash)
                 skipBlanks(&offset)
-                let isAdded = value.range.isEmpty && name.isEqual(to: "instance", in: self)
-                if !isAdded && !type.isBound(name, in: self) {
+                let isGiven =
+                    group.number(of: name, in: self) != nil
+                    || value.range.isEmpty && name.isEqual(to: "instance", in: self)
+                if !isGiven && !type.isBound(name, in: self) {
                     pairs.append((name, value.range))
                 }
             } while self[offset] == 0x2C

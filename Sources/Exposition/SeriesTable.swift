@@ -7,8 +7,8 @@ struct SeriesTable: ~Copyable, Sendable {
     struct Series {
         /// Of the family and the labels.
         let hash: UInt64
-        /// Whether it was written with `instance=""`, which its hash leaves out.
-        let hasEmptyInstance: Bool
+        /// Of the labels that its hash leaves out.
+        let ignored: UInt32
         /// Where the line of the first sample starts.
         let start: UInt32
         let line: UInt32

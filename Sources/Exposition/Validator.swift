@@ -45,6 +45,7 @@ public struct Validator: ~Copyable, Sendable {
 
     var samples = 0
     var familiesWithSamples = 0
+    var overwritten = 0
     private var complaintCount = 0
     /// Whether `tooManySeries` was said.
     var isFull = false
@@ -76,7 +77,10 @@ public struct Validator: ~Copyable, Sendable {
     }
 
     public var summary: Summary {
-        Summary(samples: samples, families: familiesWithSamples, complaints: complaintCount)
+        var summary = Summary(
+            samples: samples, families: familiesWithSamples, complaints: complaintCount)
+        summary.overwritten = overwritten
+        return summary
     }
 
     /// Whether nothing wrong was found. Stands once the body was judged as complete.
@@ -85,13 +89,15 @@ public struct Validator: ~Copyable, Sendable {
     /// Forgets the last body, keeps the tables' storage.
     public mutating func reset() {
         if !complaints.isEmpty { complaints.removeAll(keepingCapacity: true) }
+        if !group.isEmpty { group.removeAll() }
         families.removeAll()
         series.removeAll()
         lastName = .none
         lastLabels = LastLabels()
         current = ParserMemory()
         (judged, searched, line, isFinished) = (0, 0, 0, false)
-        (samples, familiesWithSamples, complaintCount, isFull) = (0, 0, 0, false)
+        (samples, familiesWithSamples, overwritten) = (0, 0, 0)
+        (complaintCount, isFull) = (0, false)
         if !helpDemands.isEmpty { helpDemands.removeAll(keepingCapacity: true) }
     }
 
@@ -241,9 +247,12 @@ extension Validator {
     private mutating func complain(_ flaw: Flaw, in body: Span<UInt8>, lineStart: Int) {
         complaintCount &+= 1
         guard complaints.count < rules.complaintsMax else { return }
-        let complaint = Complaint(
+        var complaint = Complaint(
             line: line, column: flaw.offset &- lineStart &+ 1, reason: flaw.reason,
             evidence: body.excerpt(flaw), cause: Complaint.Cause(of: flaw, in: body, line: line))
+        if case .labelContradictsGroup(let label) = flaw.reason {
+            complaint.expectation = group.excerpt(ofValue: label)
+        }
         let place = complaints.lastIndex { $0.line <= complaint.line }.map { $0 &+ 1 } ?? 0
         complaints.insert(complaint, at: place)
     }

@@ -15,8 +15,12 @@ func judge(_ body: [UInt8], _ rules: Rules = Rules(), cuts: [Int] = []) -> Verdi
     return judge(body, with: &validator, cuts: cuts)
 }
 
-func judge(_ body: [UInt8], with validator: inout Validator, cuts: [Int] = []) -> Verdict {
+func judge(
+    _ body: [UInt8], with validator: inout Validator, cuts: [Int] = [],
+    group: KeyValuePairs<String, String> = [:]
+) -> Verdict {
     validator.reset()
+    for (name, value) in group { validator.group.append(name: name, value: value) }
     for cut in cuts {
         // A buffer of its own for each call: nothing may be kept but offsets.
         let arrived = Array(body[..<cut])
