@@ -9,7 +9,7 @@ public struct Rules: Sendable {
     /// Bytes of one label value, as written.
     public var labelValueBytesMax = 2048
     /// Bytes of one line, without its line feed.
-    public var lineBytesMax = 65_536
+    public var lineBytesMax = 262_144
     /// Whether a quoted name may be any UTF-8, as with `--push.enable-utf8-names`. Otherwise quotes
     /// are read, but what they hold must be a name of the old kind.
     public var allowsUTF8Names = false

@@ -30,7 +30,9 @@ final class Inspection {
     /// Makes ready for the body of a push.
     fileprivate func begin(_ exchange: Exchange) throws(GzipError) {
         validator.reset(for: exchange.format)
-        exchange.key.withJob { validator.group.append(name: ("job" as StaticString).span, value: $0) }
+        exchange.key.withJob { job in
+            validator.group.append(name: ("job" as StaticString).span, value: job)
+        }
         for index in 0..<exchange.key.labelCount {
             exchange.key.withLabel(at: index) { validator.group.append(name: $0, value: $1) }
         }

@@ -28,7 +28,7 @@ extension Worker {
             exchange.body.reserve(min(length, Worker.bodyStep))
         }
         watchBodyRate(of: client)
-        if exchange.framing == .length(0) { return completeBody(of: client) }
+        if exchange.framing == .length(0) { return finishBody(of: client) }
         if exchange.expectsContinue && client.input.isEmpty {
             prepareOutput(of: client)
             ResponseWriter.appendContinue(to: &client.output)
@@ -56,7 +56,7 @@ extension Worker {
         do throws(ChunkError) {
             let isComplete = try client.http.moveBody(
                 from: &client.input, to: &exchange.body, bodyBytesMax: bodyBytesMax)
-            if isComplete { completeBody(of: client) } else { judgeBody(of: client) }
+            if isComplete { finishBody(of: client) } else { judgeBody(of: client) }
             return isComplete
         } catch {
             refuse(client, Refusal(error))
@@ -82,21 +82,14 @@ extension Worker {
         }
         do throws(GzipError) {
             try inspection.inflate(into: &exchange.body, room: Worker.bodyStep)
-            if inspection.isInflating {
-                judgeBody(of: client)
-                resumed.append(client.ticket)
-                return false
-            }
-            guard client.http.isBodyComplete else {
-                judgeBody(of: client)
-                return false
-            }
-            try inspection.finishInflating()
-            completeBody(of: client)
         } catch {
             refuse(client, Refusal(error))
+            return true
         }
-        return true
+        let isComplete = client.http.isBodyComplete && !inspection.isInflating
+        if isComplete { finishBody(of: client) } else { judgeBody(of: client) }
+        if inspection.isInflating { resumed.append(client.ticket) }
+        return isComplete
     }
 
     /// May the body be read from the connection straight into its place, past the input buffer?
@@ -112,7 +105,7 @@ extension Worker {
         if case .moved(let count) = step {
             client.http.tookBody(count)
             if client.http.bodyBytesLeft == 0 {
-                completeBody(of: client)
+                finishBody(of: client)
             } else {
                 judgeBody(of: client)
             }
@@ -129,10 +122,15 @@ extension Worker {
         if !hasRoom(for: 0, in: exchange) { refuse(client, .memoryShort) }
     }
 
-    /// The body is here, whole. Is it what a Pushgateway takes?
-    private mutating func completeBody(of client: Client) {
+    /// The last byte has come. Was that all, and is it what a Pushgateway takes?
+    private mutating func finishBody(of client: Client) {
         let exchange = client.exchange
         guard let inspection = exchange.inspection else { return }
+        do throws(GzipError) {
+            try inspection.finishInflating()
+        } catch {
+            return refuse(client, Refusal(error))
+        }
         inspection.judge(exchange.body.span, isComplete: true)
         let summary = inspection.summary
         (exchange.samples, exchange.families) = (summary.samples, summary.families)

@@ -82,6 +82,26 @@ import Testing
         #expect(try client.answer().status == 200)
     }
 
+    @Test func `what is wrong is told alike, however the body was cut`() throws {
+        var body = (0..<2000).map { "load{core=\"\($0)\"} \($0)\n" }.joined()
+        body += "load{core=\"7\"} 1\nload 1 2\nb{c=\"d\" 1\n"
+        let whole = try gate.send("POST", "/metrics/job/cut", body: body)
+        #expect(whole.status == 400)
+        for length in [1000, 4093, 20_011] {
+            let client = try gate.connect()
+            let head = TestClient.request(
+                "POST", "/metrics/job/cut", fields: ["Content-Length: \(body.utf8.count)"])
+            try client.send(head)
+            var rest = Array(body.utf8)[...]
+            while !rest.isEmpty {
+                try client.send(Array(rest.prefix(length)))
+                rest = rest.dropFirst(length)
+                usleep(200)
+            }
+            #expect(try client.answer().body == whole.body, "in pieces of \(length)")
+        }
+    }
+
     @Test func `a chunked body is put together`() throws {
         let client = try gate.connect()
         let head = TestClient.request(
