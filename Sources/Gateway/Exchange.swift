@@ -44,6 +44,8 @@ final class Exchange {
     /// Does the route say that this is a push or a deletion?
     var isPush = false
     var hasQuery = false
+    /// What goes wrong is told as JSON.
+    var prefersJSON = false
     var framing = BodyFraming.none
     /// How the body is encoded; nil when in a way that cannot be undone here.
     var coding: Coding? = .identity
@@ -85,6 +87,7 @@ final class Exchange {
         method = .other
         isPush = false
         hasQuery = false
+        prefersJSON = false
         framing = .none
         user.removeAll()
         keyError = nil
@@ -103,6 +106,7 @@ final class Exchange {
         expectsContinue = head.expectsContinue
         isHTTP10 = head.isHTTP10
         hasQuery = head.hasQuery
+        prefersJSON = head.accept.map { Accept.prefersJSON(bytes.extracting($0)) } ?? false
         framing = head.body
         coding = head.contentEncoding.map { Coding(bytes.extracting($0)) } ?? .identity
         let isProtobuf =

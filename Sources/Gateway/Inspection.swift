@@ -20,6 +20,7 @@ final class Inspection {
 
     var summary: Validator.Summary { validator.summary }
     var isValid: Bool { validator.isValid }
+    var complaints: [Complaint] { validator.complaints }
 
     /// What it keeps in memory besides the body.
     var storageBytes: Int {
@@ -65,30 +66,6 @@ final class Inspection {
     /// Judges the lines that have come since the last time; with `isComplete` the rest too.
     func judge(_ body: Span<UInt8>, isComplete: Bool) {
         validator.validate(body, isComplete: isComplete)
-    }
-
-    /// Tells what is wrong, a line for each thing and its hint.
-    func appendComplaints(to text: inout ByteBuffer) {
-        for complaint in validator.complaints {
-            text.append("line ")
-            text.append(decimal: complaint.line)
-            text.append(", column ")
-            text.append(decimal: complaint.column)
-            text.append(": ")
-            text.append(text: complaint.message)
-            text.append("\n")
-            if let hint = complaint.hint {
-                text.append("  hint: ")
-                text.append(text: hint)
-                text.append("\n")
-            }
-        }
-        let more = validator.summary.complaints - validator.complaints.count
-        if more > 0 {
-            text.append("and ")
-            text.append(decimal: more)
-            text.append(" more\n")
-        }
     }
 }
 

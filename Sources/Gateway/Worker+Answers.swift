@@ -31,23 +31,20 @@ extension Worker {
         send(Answer(status, contentType: Worker.plainText), to: client)
     }
 
-    /// Every no goes out here. `detail` is what is said behind the sentence, one line.
-    mutating func refuse(
-        _ client: Client, _ refusal: Refusal, detail: Span<UInt8> = ("" as StaticString).span
-    ) {
+    /// Every no goes out here. `detail` is what is said behind the sentence.
+    mutating func refuse(_ client: Client, _ refusal: Refusal, detail: String = "") {
         let exchange = client.exchange
         exchange.refusal = refusal
         text.removeAll()
-        text.append(refusal.sentence)
-        if detail.count > 0 {
-            text.append(": ")
-            text.append(escaping: detail, bytesMax: 240, isQuoted: false)
-        }
-        text.append("\n")
-        if case .bodyInvalid = refusal, let inspection = exchange.inspection {
-            inspection.appendComplaints(to: &text)
-        }
+        let refusalText = RefusalText(refusal, detail: detail, of: exchange)
         var answer = Answer(refusal.status, contentType: Worker.plainText)
+        if exchange.prefersJSON {
+            answer.contentType = "application/problem+json"
+            let requestID = RequestIDs.text(of: exchange.requestID)
+            refusalText.appendProblem(to: &text, requestID: requestID.span)
+        } else {
+            refusalText.append(to: &text)
+        }
         answer.retryAfterSeconds = refusal.retryAfterSeconds
         if refusal.status == .unauthorized {
             answer.challenge = "Basic realm=\"kanmon\", charset=\"UTF-8\""

@@ -176,7 +176,7 @@ extension Worker {
         }
     }
 
-    /// What the Pushgateway says, in our words. Of its own only the reason of a 400 reaches the client.
+    /// What the Pushgateway says, in our words.
     private mutating func pass(
         _ response: UpstreamConnection.Response, from connection: UpstreamConnection
     ) {
@@ -188,10 +188,11 @@ extension Worker {
         case 202: accept(client, .accepted)
         case 200..<300: accept(client, .ok)
         case 400:
-            connection.withAnswer { answer in
-                let end = answer.firstIndex(of: 0x0A) ?? answer.count
-                refuse(client, .upstreamRefused, detail: answer.extracting(0..<end))
+            let complaint = connection.withAnswer { answer in
+                exchange.body.withSpan { UpstreamComplaint(answer, to: $0) }
             }
+            logRefusal(of: exchange, by: connection)
+            refuse(client, .upstreamRefused, detail: complaint.sentence)
         case 429, 503: refuse(client, .upstreamBusy)
         default: refuse(client, .upstreamUnclear(.status(response.status)))
         }
@@ -199,6 +200,15 @@ extension Worker {
             reuse(connection)
         } else {
             close(connection)
+        }
+    }
+
+    /// The client is not told what the Pushgateway said about other groups; its operator is.
+    private func logRefusal(of exchange: Exchange, by connection: UpstreamConnection) {
+        process.log.write(.warn, "the Pushgateway refused a push; the group may be there, empty") {
+            line in
+            line.add("id", RequestIDs.name(of: exchange.requestID))
+            connection.withAnswer { line.add("said", $0.extracting(0..<min($0.count, 1024))) }
         }
     }
 

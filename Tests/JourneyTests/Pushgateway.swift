@@ -27,13 +27,26 @@ final class Pushgateway: Sendable {
     var url: String { "http://127.0.0.1:\(port)" }
 
     func get(_ path: String) throws -> (status: Int, body: String) {
+        try ask(Array("GET \(path) HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".utf8))
+    }
+
+    private func ask(_ request: [UInt8]) throws -> (status: Int, body: String) {
         let socket = try BlockingSocket(port: port)
-        try socket.send(
-            Array("GET \(path) HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".utf8))
+        try socket.send(request)
         let answer = String(decoding: socket.receiveAll(), as: UTF8.self)
         let parts = answer.split(separator: "\r\n\r\n", maxSplits: 1).map(String.init)
         let status = answer.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
         return (status, parts.count > 1 ? parts[1] : "")
+    }
+
+    /// A push past the gate, as anybody could make who reaches the Pushgateway itself.
+    @discardableResult func push(
+        _ path: String, body: String, method: String = "PUT", fields: [String] = []
+    ) throws -> (status: Int, body: String) {
+        let head =
+            ["\(method) \(path) HTTP/1.0", "Host: 127.0.0.1"] + fields
+            + ["Content-Length: \(body.utf8.count)", "", ""]
+        return try ask(Array(head.joined(separator: "\r\n").utf8) + Array(body.utf8))
     }
 
     /// The samples it exports of `metric`, as lines.

@@ -243,17 +243,31 @@ import Testing
         #expect(try pushgateway.samples(of: "a").isEmpty)
     }
 
-    @Test func `a push that the Pushgateway refuses gets its reason in one short line`() throws {
-        let pushgateway = try Pushgateway()
-        let gate = try Gate(upstream: pushgateway.port)
-        #expect(
-            try gate.send("POST", "/metrics/job/one", body: "# TYPE x counter\nx 1\n").status == 200
-        )
-        let answer = try gate.send("POST", "/metrics/job/two", body: "# TYPE x gauge\nx 1\n")
+    @Test func `who asks for JSON gets a problem document`() throws {
+        let gate = try Gate(upstream: try freePort())
+        let answer = try gate.send(
+            "POST", Self.push, body: "ok 1\na \"b\n\\ 1\n",
+            fields: ["Accept: application/problem+json"])
         #expect(answer.status == 400)
-        #expect(answer.body.hasPrefix("the Pushgateway refused the push: "))
-        #expect(answer.body.utf8.count < 400 && answer.body.split(separator: "\n").count == 1)
-        #expect(gate.log(holding: "reason=upstream_refused") != nil)
+        #expect(answer.fields["content-type"] == "application/problem+json")
+        let problem = try #require(
+            try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: Any])
+        #expect(problem["title"] as? String == "Bad Request")
+        #expect(problem["status"] as? Int == 400)
+        #expect(problem["detail"] as? String == "the body is not what a Pushgateway takes")
+        #expect(problem["reason"] as? String == "body_invalid")
+        #expect(problem["request_id"] as? String == answer.fields["x-request-id"])
+        #expect(problem["problems"] as? Int == 2)
+        let errors = try #require(problem["errors"] as? [[String: Any]])
+        #expect(errors.map { $0["line"] as? Int } == [2, 3])
+        #expect(errors.map { $0["column"] as? Int } == [3, 1])
+        #expect((errors[0]["message"] as? String)?.contains("\"b") == true)
+        #expect(errors[0]["hint"] as? String == "write the number without quotes")
+
+        let missing = try gate.send("GET", "/nothing", fields: ["Accept: application/json"])
+        #expect(missing.body.hasPrefix("{\"title\":\"Not Found\",\"status\":404,"), "\(missing)")
+        let text = try gate.send("GET", "/nothing", fields: ["Accept: */*"])
+        #expect(text.fields["content-type"] == "text/plain; charset=utf-8")
     }
 
     @Test func `where no byte may be buffered any more it is 503 at once`() throws {
