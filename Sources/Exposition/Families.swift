@@ -100,6 +100,10 @@ struct Families: ~Copyable, Sendable {
         (hasDistribution, hasPartNames) = (false, false)
     }
 
+    var storageBytes: Int {
+        families.storageBytes &+ names.storageBytes &+ index.storageBytes
+    }
+
     subscript(family: Int) -> Family {
         @inline(__always) get { families[family] }
         @inline(__always) _modify { yield &families[family] }

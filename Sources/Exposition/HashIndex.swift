@@ -21,6 +21,8 @@ struct HashIndex: ~Copyable, Sendable {
         count = 0
     }
 
+    var storageBytes: Int { slots.storageBytes &+ spare.storageBytes }
+
     /// Where to look first for this hash.
     @inline(__always)
     func firstSlot(of hash: UInt64) -> Int {

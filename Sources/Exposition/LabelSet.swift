@@ -28,6 +28,8 @@ struct LabelSet: ~Copyable, Sendable {
     @inline(__always)
     mutating func removeAll() { mark = Mark() }
 
+    var storageBytes: Int { names.storageBytes &+ index.storageBytes }
+
     /// Takes up what a line shares with the line before, whose names must still be there.
     @inline(__always)
     mutating func resume(at mark: Mark) {

@@ -40,6 +40,9 @@ struct Records<Record: BitwiseCopyable>: ~Copyable {
     @inline(__always)
     mutating func removeAll() { count = 0 }
 
+    /// What the block takes of the heap.
+    var storageBytes: Int { capacity &* MemoryLayout<Record>.stride }
+
     @inline(never)
     private mutating func grow() {
         let wider = UnsafeMutablePointer<Record>.allocate(capacity: capacity &* 2)

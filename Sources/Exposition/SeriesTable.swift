@@ -19,6 +19,8 @@ struct SeriesTable: ~Copyable, Sendable {
         index.removeAll()
     }
 
+    var storageBytes: Int { series.storageBytes &+ index.storageBytes }
+
     /// Enters a series, unless one of the same hash is there, which is then given. With a 64-bit keyed
     /// hash two different series share one so rarely that the second may stay unknown.
     @inline(__always)

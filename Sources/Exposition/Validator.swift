@@ -101,6 +101,25 @@ public struct Validator: ~Copyable, Sendable {
         if !helpDemands.isEmpty { helpDemands.removeAll(keepingCapacity: true) }
     }
 
+    /// How much of the heap the tables hold now, in bytes. They grow with the body, to about 90 bytes
+    /// a series and 150 a family, and never shrink by themselves.
+    public var storageBytes: Int {
+        families.storageBytes &+ series.storageBytes &+ labels.storageBytes
+            &+ complaints.capacity &* MemoryLayout<Complaint>.stride
+            &+ helpDemands.capacity &* MemoryLayout<HelpDemand>.stride &+ scratch.capacity
+    }
+
+    /// Forgets the last body and gives the tables' storage back, but for what a new validator has.
+    public mutating func releaseStorage() {
+        reset()
+        families = Families()
+        series = SeriesTable()
+        labels = LabelSet()
+        complaints = []
+        helpDemands = []
+        scratch = []
+    }
+
     /// Judges the complete lines of `body` that are not judged yet.
     ///
     /// `body` is all that has arrived so far, from its first byte; call this again as it grows. With

@@ -237,3 +237,23 @@ struct Wrong: CustomTestStringConvertible, Sendable {
         #expect(!cause.hint.contains("\n") && !cause.hint.hasSuffix(".") && cause.hint.count < 100)
     }
 }
+
+@Suite struct `The tables of a validator` {
+    @Test func `grow with a body, stay for the next, and can be given back`() {
+        var validator = Validator()
+        let atFirst = validator.storageBytes
+        var body = ""
+        for number in 0..<20_000 { body += "a\(number % 5000){n=\"\(number)\"} 1\n" }
+        #expect(judge(Array(body.utf8), with: &validator).isValid)
+        let grown = validator.storageBytes
+        #expect(grown > atFirst + 20_000 * 20)
+        #expect(grown < 20_000 * 100 + 5000 * 200)
+        validator.reset()
+        #expect(validator.storageBytes == grown)
+        #expect(judge(Array("a 1\na 1\n".utf8), with: &validator).complaints.count == 1)
+        validator.releaseStorage()
+        #expect(validator.storageBytes == atFirst)
+        #expect(validator.isValid && validator.summary.samples == 0)
+        #expect(judge(Array("a 1\na 1\n".utf8), with: &validator).complaints.count == 1)
+    }
+}
