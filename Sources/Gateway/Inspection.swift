@@ -44,12 +44,12 @@ final class Inspection {
                 decodedBytesMax: limits.bodyBytesMax, ratioMax: limits.inflateRatioMax))
     }
 
-    /// Forgets the body. False when too much storage would be kept for the next one.
-    fileprivate func end() -> Bool {
+    /// Forgets the body. Tables that a huge one made grow are given back.
+    fileprivate func end() {
         decoder = nil
         encoded = ByteBuffer()
         (encodedBytes, isInflating) = (0, false)
-        return storageBytes <= InspectionPool.storageBytesMax
+        if storageBytes > InspectionPool.storageBytesMax { validator.releaseStorage() }
     }
 
     /// Decompresses what has arrived, as much as one step lets out, behind `body`.
@@ -92,10 +92,9 @@ struct InspectionPool: ~Copyable {
     mutating func end(_ exchange: Exchange) {
         guard let inspection = exchange.inspection else { return }
         exchange.inspection = nil
-        guard inspection.end(), kept.count < InspectionPool.keptMax,
-            snapshot === exchange.snapshot
-        else { return }
-        kept.append(inspection)
+        inspection.end()
+        let isKept = kept.count < InspectionPool.keptMax && snapshot === exchange.snapshot
+        if isKept { kept.append(inspection) }
     }
 }
 
