@@ -294,14 +294,16 @@ extension Section {
         let unknown = takesAnyName ? [] : entries.values.filter { !known.contains($0.key) }
         let ordered = unknown.sorted { $0.position < $1.position }
         for (index, entry) in ordered.enumerated() {
-            // A hint costs work, and no more than so many are ever shown.
             let hint =
-                index < Complaints.shownMax
+                index < Complaints.shownMax && complaints.takesAnotherHint()
                 ? KnownKey.hint(for: entry.key, in: knownPath, among: all) : "remove it"
             let place = path.isEmpty ? "" : " in \"\(path)\""
             complaints.add("unknown key \(quoted(entry.key))\(place); \(hint)", at: entry.position)
         }
-        for section in subsections.values { section.reportUnknownKeys(among: all) }
+        // In the order of the file, so that the problems that are shown are those with hints.
+        for section in subsections.values.sorted(by: { $0.position < $1.position }) {
+            section.reportUnknownKeys(among: all)
+        }
     }
 }
 

@@ -26,6 +26,8 @@ package struct UserRules: Sendable {
         /// pattern of 1 to 1024 bytes `*` stands for any run of characters, an empty one too.
         package let labels: [(name: String, pattern: String)]
 
+        package init(labels: [(name: String, pattern: String)]) { self.labels = labels }
+
         package static func == (left: GroupPattern, right: GroupPattern) -> Bool {
             left.labels.elementsEqual(right.labels, by: ==)
         }

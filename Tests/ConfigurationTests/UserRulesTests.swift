@@ -38,7 +38,8 @@ import Testing
         #expect(prom.quotas.bytesPerMinute == Located(1 << 20, at: Position(line: 12, column: 27)))
         #expect(prom.quotas.groupsMax?.value == 100_000)
         #expect(prom.quotas.seriesMax?.line == 14)
-        #expect(users.value[3].groups?.value[0].value.labels[1] == ("_x", "true"))
+        let last = try #require(users.value[3].groups?.value.first)
+        #expect(last.value == .init(labels: [("job", "5"), ("_x", "true")]))
     }
 
     @Test func `no groups key is every group and an empty list is none`() throws {
@@ -100,11 +101,12 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(1))) func `many users are read in a moment`() throws {
-        let names = (0..<40_000).map { "u\($0): {x: 1}" }.joined(separator: ", ")
+        let names = (0..<20_000).map { "u\($0): {x: 1}" }.joined(separator: ", ")
         let (configuration, problems) = Self.users("{\(names)}")
         #expect(configuration == nil && problems.count == 101)
-        let good = (0..<40_000).map { "u\($0): {}" }.joined(separator: ", ")
-        #expect(try Self.rules("{\(good)}").count == 40_000)
+        #expect(problems.prefix(100).allSatisfy { $0.message.contains("; known here: groups") })
+        let good = (0..<20_000).map { "u\($0): {}" }.joined(separator: ", ")
+        #expect(try Self.rules("{\(good)}").count == 20_000)
     }
 
     @Test func `the keys of a user are known although no user is`() {
