@@ -34,6 +34,21 @@ package struct Allowlist: Sendable {
         return segments[lower].entry
     }
 
+    /// Is every address of the network in this list? What of a user's own network is not cannot
+    /// connect, whatever that user may do: worth a warning, and no error, since taking an address
+    /// out of the list in a hurry must not make a reload fail.
+    package func covers(_ range: AddressRange) -> Bool {
+        Allowlist.intervals(of: [range]).allSatisfy { interval in
+            var next = interval.first
+            for segment in segments where segment.last >= next {
+                guard segment.first <= next else { return false }
+                guard segment.last < interval.last else { return true }
+                next = segment.last + 1
+            }
+            return false
+        }
+    }
+
     /// The ranges in bits, wider before narrower. An IPv6 range that spans the v4-mapped block
     /// becomes what is before it and what is behind it.
     private static func intervals(of ranges: [AddressRange]) -> [Segment] {

@@ -43,6 +43,9 @@ package struct UserFile: Sendable {
         work = users.map { $0.hashes.reduce(0) { $0 + $1.work } }.max() ?? 0
     }
 
+    /// Every user's name, in order.
+    package var names: [[UInt8]] { users.map(\.name) }
+
     /// The user's hashes, one or two; none for a user who is not in the file. Compares bytes, so
     /// two spellings of one text (NFC and NFD) are two users.
     package func lines(of user: Span<UInt8>) -> [PasswordHash] {
@@ -50,20 +53,11 @@ package struct UserFile: Sendable {
         while lower < upper {
             let middle = (lower + upper) / 2
             let name = users[middle].name
-            if name.span.precedes(user) { lower = middle + 1 } else { upper = middle }
+            if name.span.order(against: user) < 0 { lower = middle + 1 } else { upper = middle }
         }
         guard lower < users.count else { return [] }
         let found = users[lower]
         return found.name.span.isEqual(to: user) ? found.hashes : []
-    }
-}
-
-extension Span<UInt8> {
-    fileprivate func precedes(_ other: Span<UInt8>) -> Bool {
-        for index in 0..<Swift.min(count, other.count) where self[index] != other[index] {
-            return self[index] < other[index]
-        }
-        return count < other.count
     }
 }
 

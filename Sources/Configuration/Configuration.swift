@@ -17,6 +17,7 @@ package struct Configuration: Sendable {
     package let tls: TLS
     package let auth: Auth
     package let upstream: Upstream
+    package let labelConflicts: LabelConflicts
     /// Event loops; 0 leaves the number to the machine.
     package let workers: Int
     package let limits: Limits
@@ -43,6 +44,8 @@ package struct Configuration: Sendable {
     /// Who may log in.
     package struct Auth: Sendable {
         package let usersFile: Located<String>
+        /// Who may do what, each user at most once. Nil when every user may do everything.
+        package let users: Located<[UserRules]>?
     }
 
     /// The Pushgateway behind the gate.
@@ -55,6 +58,15 @@ package struct Configuration: Sendable {
         package let firstByteTimeout: Duration
         /// From the request sent to the end of its answer.
         package let timeout: Duration
+        /// Whether the Pushgateway takes names beyond letters, digits, `_` and `:`.
+        package let takesUTF8Names: Bool
+    }
+
+    /// What happens to a label in a body that contradicts the grouping key.
+    package enum LabelConflicts: String, CaseIterable, Sendable {
+        case refuse
+        /// The Pushgateway puts the value of the key in its place, and the gate counts it.
+        case overwrite
     }
 
     /// The operational log.
@@ -113,10 +125,14 @@ extension Configuration {
         let tls = TLS(top.section("tls"), folderOf: file)
         let auth = Auth(top.section("auth"), folderOf: file)
         let upstream = Upstream(top.section("upstream"), complaints)
+        labelConflicts = top.choice("label_conflicts", default: .refuse)
         workers = top.value("workers", .count, default: 0, in: 0...256)
         limits = Limits(top.section("limits"), complaints: complaints)
         log = Log(top.section("log"))
         guard let tls, let auth, let upstream else { return nil }
+        if !top.section("limits").isFaulty("series_max") {
+            for rules in auth.users?.value ?? [] { rules.warn(about: limits, complaints) }
+        }
         (self.tls, self.auth, self.upstream) = (tls, auth, upstream)
     }
 }
@@ -135,10 +151,11 @@ extension Configuration.TLS {
 
 extension Configuration.Auth {
     fileprivate init?(_ section: Section, folderOf file: String) {
-        let users = section.path(
+        let location = section.path(
             "users_file", besides: file, requiredAs: "/etc/kanmon/auth/htpasswd")
-        guard let users else { return nil }
-        usersFile = users
+        users = UserRules.read(section.section("users"), isGiven: section.holds("users"))
+        guard let location else { return nil }
+        usersFile = location
     }
 }
 
@@ -152,6 +169,7 @@ extension Configuration.Upstream {
         firstByteTimeout = section.value(
             "first_byte_timeout", .time, default: .seconds(30), in: bounds)
         timeout = section.value("timeout", .time, default: .seconds(30), in: bounds)
+        takesUTF8Names = section.flag("utf8_names", default: false)
         if firstByteTimeout > timeout, !section.isFaulty("timeout"),
             let position = section.position(of: "first_byte_timeout")
         {

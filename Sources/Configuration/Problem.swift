@@ -73,7 +73,17 @@ final class Complaints {
     /// second byte.
     static let shownMax = 100
 
+    /// A hint costs work: enough for a screen of problems in each section that there is.
+    private var hintsLeft = 20 * shownMax
+
     init(file: String) { self.file = file }
+
+    /// Is one more hint worth its work?
+    func takesAnotherHint() -> Bool {
+        guard hintsLeft > 0 else { return false }
+        hintsLeft -= 1
+        return true
+    }
 
     var hasError: Bool { problems.contains { $0.severity == .error } }
 

@@ -1,27 +1,37 @@
+import Bytes
+
 /// One mapping of the file, read key by key. What is asked for is what is known: after everything
 /// has been asked, the keys that nobody asked for are the unknown ones.
 final class Section {
     /// `limits.body_rate_min`; empty at the top.
     let path: String
+    /// The path as the gate knows it, with `NAME` for a name that the operator chose.
+    private let knownPath: String
     private let complaints: Complaints
     /// Where a key that is missing here would belong.
-    private let position: Position
+    let position: Position
     /// Whether keys can be missing: not in a section that is itself broken.
     private let isReadable: Bool
     private let entries: [String: Entry]
     private var known: [String] = []
-    private var subsections: [Section] = []
+    private var subsections: [String: Section] = [:]
     private var faulty: Set<String> = []
+    /// The keys here are names that the operator chose, so none of them is unknown.
+    private var takesAnyName = false
+    /// Stands for all sections under such names when known keys are listed.
+    private var template: Section?
 
     /// The file's top level.
     convenience init(root: Node, complaints: Complaints) {
-        self.init("", root, complaints: complaints, position: root.position, isReadable: true)
+        self.init("", "", root, complaints: complaints, position: root.position, isReadable: true)
     }
 
     private init(
-        _ path: String, _ node: Node?, complaints: Complaints, position: Position, isReadable: Bool
+        _ path: String, _ knownPath: String, _ node: Node?, complaints: Complaints,
+        position: Position, isReadable: Bool
     ) {
-        (self.path, self.complaints, self.position) = (path, complaints, position)
+        (self.path, self.knownPath) = (path, knownPath)
+        (self.complaints, self.position) = (complaints, position)
         guard let node else {
             (entries, self.isReadable) = ([:], isReadable)
             return
@@ -53,14 +63,46 @@ final class Section {
 
     /// The section under `key`; an empty one when the file has none.
     func section(_ key: String) -> Section {
-        let path = self.path(of: key)
-        if let section = subsections.first(where: { $0.path == path }) { return section }
+        if let section = subsections[key] { return section }
         let node = node(key)
         let section = Section(
-            path, node, complaints: complaints, position: entries[key]?.position ?? position,
+            path(of: key), knownPath(of: key), node, complaints: complaints,
+            position: entries[key]?.position ?? position,
             isReadable: isReadable && !faulty.contains(key))
-        subsections.append(section)
+        subsections[key] = section
         return section
+    }
+
+    /// The keys that stand here, in the order of the file: each is a name that the operator chose.
+    func names() -> [Located<String>] {
+        takesAnyName = true
+        return entries.values.map { Located($0.key, at: $0.position) }
+            .sorted { $0.position < $1.position }
+    }
+
+    /// An empty section that stands for those under any name, so that what is asked of it counts
+    /// as known even when the file has no name at all.
+    func sectionOfAnyName() -> Section {
+        takesAnyName = true
+        let section = Section(
+            "", knownPath(of: ""), nil, complaints: complaints, position: position,
+            isReadable: false)
+        template = section
+        return section
+    }
+
+    /// The sections in the list under `key`. Nil when the key is absent, or complained about.
+    func sections(listOf key: String, example: String) -> [Section]? {
+        guard let node = node(key) else { return nil }
+        guard case .sequence(let items) = node.content else {
+            fault(key, node, "has to be a list, for example \(example)")
+            return nil
+        }
+        return items.enumerated().map { index, item in
+            Section(
+                "\(path(of: key))[\(index)]", "", item, complaints: complaints,
+                position: item.position, isReadable: true)
+        }
     }
 
     /// The one value of `key`. Nil when it is absent, or complained about.
@@ -78,7 +120,14 @@ final class Section {
         _ key: String, _ quantity: Quantity<Value>, default standard: Value,
         in bounds: ClosedRange<Value>
     ) -> Value {
-        let value = read(key) { scalar throws(ScalarFault) in
+        value(key, quantity, in: bounds) ?? standard
+    }
+
+    /// A number within its bounds. Nil when it is absent or complained about.
+    func value<Value>(
+        _ key: String, _ quantity: Quantity<Value>, in bounds: ClosedRange<Value>
+    ) -> Value? {
+        read(key) { scalar throws(ScalarFault) in
             let value = try quantity.read(scalar)
             guard bounds.contains(value) else {
                 let (least, most) = (
@@ -88,7 +137,18 @@ final class Section {
             }
             return value
         }
-        return value ?? standard
+    }
+
+    /// `true` or `false`, without quotes.
+    func flag(_ key: String, default standard: Bool) -> Bool {
+        let flag = read(key) { scalar throws(ScalarFault) in
+            switch scalar.text {
+            case "true" where scalar.isPlain: return true
+            case "false" where scalar.isPlain: return false
+            default: throw ScalarFault("has to be true or false, without quotes")
+            }
+        }
+        return flag ?? standard
     }
 
     /// One word of a few.
@@ -172,13 +232,37 @@ final class Section {
         faulty.contains(key) ? nil : entries[key]?.value.position
     }
 
+    /// Does `key` stand in the file?
+    func holds(_ key: String) -> Bool { entries[key] != nil }
+
     /// Was `key` complained about?
     func isFaulty(_ key: String) -> Bool { faulty.contains(key) || !isReadable }
 
-    func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+    func path(of key: String) -> String {
+        let isPlain = key.utf8.count <= 60 && key.utf8.allSatisfy(\.isHarmlessInPath)
+        let shown = takesAnyName && !isPlain ? quoted(key) : key
+        return path.isEmpty ? shown : "\(path).\(shown)"
+    }
+
+    private func knownPath(of key: String) -> String {
+        let name = takesAnyName ? "NAME" : key
+        return knownPath.isEmpty ? name : "\(knownPath).\(name)"
+    }
+
+    /// Complains about a key, which is a name that the operator chose.
+    func complain(aboutName name: Located<String>, _ text: String) {
+        faulty.insert(name.value)
+        complaints.add("\(path): \(quoted(name.value)) \(text)", at: name.position)
+    }
+
+    /// Complains about what stands here as a whole.
+    func complain(_ text: String) { complaints.add("\(path) \(text)", at: position) }
+
+    /// The same, unless the section is itself broken and complained about.
+    func complainWhenReadable(_ text: String) { if isReadable { complain(text) } }
 
     private func node(_ key: String) -> Node? {
-        if !known.contains(key) { known.append(key) }
+        if !takesAnyName, !known.contains(key) { known.append(key) }
         guard let entry = entries[key] else { return nil }
         if case .scalar(let scalar) = entry.value.content, scalar.isNull {
             let text = "\(path(of: key)) has no value; give it one or remove the key"
@@ -199,25 +283,34 @@ extension Section {
     /// Every key that was asked for, here and below: the section's path and the key's name.
     var knownKeys: [KnownKey] {
         known.flatMap { key in
-            [KnownKey(section: path, name: key)]
-                + (subsections.first { $0.path == path(of: key) }?.knownKeys ?? [])
-        }
+            [KnownKey(section: knownPath, name: key)] + (subsections[key]?.knownKeys ?? [])
+        } + (template?.knownKeys ?? [])
     }
 
     /// Complains about each key that nobody asked for. To be called once, at the top, last.
     func reportUnknownKeys() { reportUnknownKeys(among: knownKeys) }
 
     private func reportUnknownKeys(among all: [KnownKey]) {
-        let unknown = entries.values.filter { !known.contains($0.key) }
-            .sorted { $0.position < $1.position }
-        for (index, entry) in unknown.enumerated() {
-            // A hint costs work, and no more than so many are ever shown.
+        let unknown = takesAnyName ? [] : entries.values.filter { !known.contains($0.key) }
+        let ordered = unknown.sorted { $0.position < $1.position }
+        for (index, entry) in ordered.enumerated() {
             let hint =
-                index < Complaints.shownMax
-                ? KnownKey.hint(for: entry.key, in: path, among: all) : "remove it"
+                index < Complaints.shownMax && complaints.takesAnotherHint()
+                ? KnownKey.hint(for: entry.key, in: knownPath, among: all) : "remove it"
             let place = path.isEmpty ? "" : " in \"\(path)\""
             complaints.add("unknown key \(quoted(entry.key))\(place); \(hint)", at: entry.position)
         }
-        for section in subsections { section.reportUnknownKeys(among: all) }
+        // In the order of the file, so that the problems that are shown are those with hints.
+        for section in subsections.values.sorted(by: { $0.position < $1.position }) {
+            section.reportUnknownKeys(among: all)
+        }
+    }
+}
+
+extension UInt8 {
+    /// Can stand in a dotted path without quotes.
+    fileprivate var isHarmlessInPath: Bool {
+        isLetter || isDigit || self == UInt8(ascii: "-") || self == UInt8(ascii: "_")
+            || self == UInt8(ascii: "@")
     }
 }

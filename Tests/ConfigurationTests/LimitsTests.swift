@@ -52,16 +52,18 @@ import Testing
         #expect(sample.upstream.connectTimeout == minimal.upstream.connectTimeout)
         #expect(sample.upstream.firstByteTimeout == minimal.upstream.firstByteTimeout)
         #expect(sample.upstream.timeout == minimal.upstream.timeout)
+        #expect(sample.upstream.takesUTF8Names == minimal.upstream.takesUTF8Names)
+        #expect(sample.labelConflicts == minimal.labelConflicts)
         #expect(sample.workers == minimal.workers)
         #expect(sample.log.level == minimal.log.level && sample.log.format == minimal.log.format)
     }
 
     @Test func `the sample names every key there is`() throws {
         let sample = try Self.sample()
-        #expect(Configuration.keys.count == 9 + 4 + 1 + 5 + 22 + 2 + 2 + 2)
+        #expect(Configuration.keys.count == 10 + 4 + 2 + 4 + 4 + 6 + 22 + 2 + 2 + 2)
         for key in Configuration.keys {
             let name = try #require(key.split(separator: ".").last)
-            #expect(sample.contains(try Regex("(?m)^ *(# )?\(name):")), "\(key)")
+            #expect(sample.contains(try Regex("(?m)^ *(# *)?\(name):")), "\(key)")
         }
     }
 
@@ -70,6 +72,27 @@ import Testing
         let (configuration, problems) = read(text)
         #expect(configuration?.tls.clientAuthorityFile?.value == "tls/client-ca.crt")
         #expect(problems == [])
+    }
+
+    @Test func `the sample with its users switched on is good too`() throws {
+        var isInside = false
+        let lines = try Self.sample().split(separator: "\n", omittingEmptySubsequences: false)
+        let text = lines.map { line in
+            isInside = line == "  # users:" || isInside && line.hasPrefix("  # ")
+            return isInside ? "  " + line.dropFirst(4) : String(line)
+        }.joined(separator: "\n")
+        let (configuration, problems) = read(text)
+        #expect(problems == [])
+        let users = try #require(configuration?.auth.users?.value)
+        let prom = try #require(users.first)
+        #expect(users.count == 1 && prom.name.value == "prom")
+        #expect(prom.groups?.value.map(\.value.labels.count) == [1, 2])
+        #expect(prom.methods.value == [.post, .put])
+        #expect(prom.allow?.map(\.value) == ["127.0.0.1"])
+        #expect(prom.quotas.pushesPerMinute?.value == 60)
+        #expect(prom.quotas.bytesPerMinute?.value == 8 << 20)
+        #expect(prom.quotas.groupsMax?.value == 20)
+        #expect(prom.quotas.seriesMax?.value == 2000)
     }
 
     @Test func `each row sets the field of its own name`() {
