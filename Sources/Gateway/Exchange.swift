@@ -56,6 +56,11 @@ final class Exchange {
     var key = GroupingKey()
     var keyError: GroupingKeyError?
 
+    /// The rule that refused it, for the log.
+    var rule: AccessRules.Place?
+    /// What its user was charged for it, until it is known how it ended.
+    var charge: Quotas.Charge?
+
     // From the body
     /// Decoded, as far as it has come.
     var body = ByteBuffer()
@@ -65,9 +70,13 @@ final class Exchange {
     var bodyBeganAt = Instant(nanoseconds: 0)
     var samples = 0
     var families = 0
+    /// Samples of which the Pushgateway overwrites a label.
+    var overwritten = 0
 
     // From the Pushgateway
     var upstream: Ticket?
+    /// Has the Pushgateway heard of it?
+    var isSent = false
     var isRetried = false
 
     // The answer
@@ -91,8 +100,10 @@ final class Exchange {
         framing = .none
         user.removeAll()
         keyError = nil
-        (samples, families) = (0, 0)
+        rule = nil
+        (samples, families, overwritten) = (0, 0, 0)
         upstream = nil
+        isSent = false
         isRetried = false
         status = .ok
         refusal = nil

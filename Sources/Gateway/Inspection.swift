@@ -104,5 +104,8 @@ extension Rules {
         seriesMax = snapshot.limits.seriesMax
         sampleLabelsMax = snapshot.limits.sampleLabelsMax
         labelValueBytesMax = snapshot.limits.labelValueBytesMax
+        allowsUTF8Names = snapshot.configuration.upstream.takesUTF8Names
+        labelConflicts =
+            snapshot.configuration.labelConflicts == .overwrite ? .overwritten : .refused
     }
 }

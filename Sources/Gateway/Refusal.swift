@@ -22,6 +22,9 @@ enum Refusal: Equatable {
     // What the push is for
     case groupingKeyRefused(GroupingKeyError)
     case queryGiven
+    /// This user may not do this to this group, or not from this address.
+    case accessRefused(AccessRefusal)
+    case quotaExceeded(QuotaKind, retryAfterSeconds: Int?)
 
     // The body
     case lengthMissing
@@ -68,7 +71,8 @@ extension Refusal {
             .badRequest
         case .bodyMalformed(let error): error.status
         case .credentialsMissing, .credentialsWrong: .unauthorized
-        case .loginsTooMany: .tooManyRequests
+        case .accessRefused: .forbidden
+        case .loginsTooMany, .quotaExceeded: .tooManyRequests
         case .lengthMissing: .lengthRequired
         case .encodingUnknown: .unsupportedMediaType
         case .bodyTooLarge, .bodyTooDense: .contentTooLarge
@@ -96,6 +100,8 @@ extension Refusal {
         case .loginQueueFull: "too many logins are being checked right now"
         case .groupingKeyRefused(let error): error.sentence
         case .queryGiven: "a push has no query; everything it is for stands in the path"
+        case .accessRefused(let refusal): refusal.sentence
+        case .quotaExceeded(let kind, _): kind.sentence
         default: bodySentence
         }
     }
@@ -146,6 +152,8 @@ extension Refusal {
         case .loginQueueFull: "login_queue_full"
         case .groupingKeyRefused: "grouping_key_malformed"
         case .queryGiven: "query_given"
+        case .accessRefused: "access_refused"
+        case .quotaExceeded: "quota_exceeded"
         case .lengthMissing: "length_missing"
         case .encodingUnknown: "encoding_unknown"
         case .bodyTooLarge: "body_too_large"
@@ -169,6 +177,8 @@ extension Refusal {
     var retryAfterSeconds: Int? {
         switch self {
         case .loginsTooMany: 30
+        // Where waiting alone does not help, a minute is as good as any.
+        case .quotaExceeded(_, let seconds): seconds ?? 60
         case .loginQueueFull, .memoryShort, .upstreamUnreachable, .upstreamBusy, .draining: 5
         default: nil
         }

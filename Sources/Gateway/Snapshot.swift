@@ -13,17 +13,18 @@ package final class Snapshot: Sendable {
     let timeouts: Timeouts
     let allowlist: Allowlist
     let users: UserFile
+    let rights: Rights
     package let identity: Identity
     package let certificate: Certificate
 
     private init(
-        configuration: Configuration, allowlist: Allowlist, users: UserFile, identity: Identity,
-        certificate: Certificate
+        configuration: Configuration, allowlist: Allowlist, users: UserFile, rights: Rights,
+        identity: Identity, certificate: Certificate
     ) {
         self.configuration = configuration
         limits = configuration.limits
         timeouts = Timeouts(configuration.limits, configuration.upstream)
-        (self.allowlist, self.users) = (allowlist, users)
+        (self.allowlist, self.users, self.rights) = (allowlist, users, rights)
         (self.identity, self.certificate) = (identity, certificate)
     }
 
@@ -53,12 +54,13 @@ extension Snapshot {
         let allowlist = files.allowlist()
         let users = files.users()
         let identity = files.identity(now: now)
+        let rights = files.rights(of: users, allowlist: allowlist)
         let problems = files.problems
-        guard let allowlist, let users, let identity,
+        guard let allowlist, let users, let rights, let identity,
             !problems.contains(where: { $0.severity == .error })
         else { return (nil, problems) }
         let snapshot = Snapshot(
-            configuration: configuration, allowlist: allowlist, users: users,
+            configuration: configuration, allowlist: allowlist, users: users, rights: rights,
             identity: identity.identity, certificate: identity.certificate)
         return (snapshot, problems)
     }
@@ -101,6 +103,17 @@ private struct ConfiguredFiles {
         }
         warnIfOthersMayRead(location)
         return file
+    }
+
+    mutating func rights(of users: UserFile?, allowlist: Allowlist?) -> Rights? {
+        guard let users, let allowlist else { return nil }
+        var found: [Problem] = []
+        let rights = Rights(configuration, users: users, allowlist: allowlist) {
+            severity, position, text in
+            found.append(Problem(severity, file: configuration.file, at: position, text))
+        }
+        problems += found
+        return rights
     }
 
     mutating func identity(now: Int) -> (identity: Identity, certificate: Certificate)? {

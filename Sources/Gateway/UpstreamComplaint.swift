@@ -44,14 +44,12 @@ enum UpstreamComplaint: Equatable {
     /// One error of the check, which the Pushgateway writes as
     /// `collected metric "NAME" { ... } was collected before ...` and in a few other ways.
     private init?(line: Substring) {
-        let words = line.split(separator: " ", maxSplits: 64)
-        guard let verb = words.firstIndex(where: { $0 == "collected" || $0 == "gathered" }) else {
-            return nil
-        }
-        let name = words[verb...].dropFirst().first {
-            $0 != "metric" && $0 != "family" && $0 != "named"
-        }
-        guard let name = name.map({ String($0.filter { $0 != "\"" }) }) else { return nil }
+        let words = line.split(separator: " ", maxSplits: 32)
+        let verb = words.firstIndex { $0 == "collected" || $0 == "gathered" }
+        guard let rest = verb.map({ words[$0...] }) else { return nil }
+        let unquoted = rest.firstIndex(of: "family").map { rest[$0...].dropFirst().first } ?? nil
+        guard let word = rest.first(where: { $0.hasPrefix("\"") }) ?? unquoted else { return nil }
+        let name = word.filter { $0 != "\"" }
         let bytes = Array(line.utf8)
         if bytes.contains("collected before with the same name") {
             self = .seriesTaken(name)

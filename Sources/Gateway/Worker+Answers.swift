@@ -105,6 +105,11 @@ extension Worker {
             } else if isPush {
                 line.add("samples", exchange.samples)
             }
+            if exchange.overwritten > 0 { line.add("label_conflicts", exchange.overwritten) }
+            if let rule = exchange.rule {
+                let file = exchange.snapshot.configuration.file
+                line.add("rule", "\(file):\(rule.line):\(rule.column)")
+            }
             line.add("bytes", exchange.body.count)
             line.add("status", exchange.status.code)
             line.add("ms", milliseconds: now.nanoseconds(since: exchange.beganAt))

@@ -136,9 +136,16 @@ extension Worker {
         (exchange.samples, exchange.families) = (summary.samples, summary.families)
         guard inspection.isValid else { return refuse(client, .bodyInvalid) }
         inspections.end(exchange)
-        // An empty PUT deletes what the group holds; an empty POST would do nothing but look fresh.
-        if summary.samples == 0 && exchange.method == .post { return refuse(client, .bodyEmpty) }
-        forward(client)
+        exchange.overwritten = summary.overwritten
+        if summary.samples == 0, let refusal = objection(toEmpty: exchange) {
+            return refuse(client, refusal)
+        }
+        conclude(client)
+    }
+
+    /// An empty PUT deletes what the group holds; an empty POST would do nothing but look fresh.
+    private func objection(toEmpty exchange: Exchange) -> Refusal? {
+        exchange.method == .post ? .bodyEmpty : objection(toEmptyPutOf: exchange)
     }
 
     // MARK: Room
@@ -162,7 +169,9 @@ extension Worker {
         return true
     }
 
-    mutating func releaseBody(of exchange: Exchange) {
+    /// Gives back what an exchange that is over has taken.
+    mutating func release(_ exchange: Exchange) {
+        settle(exchange)
         inspections.end(exchange)
         process.budgets.release(bytes: exchange.reservedBytes)
         exchange.reservedBytes = 0

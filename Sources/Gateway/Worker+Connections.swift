@@ -218,7 +218,7 @@ extension Worker {
     private mutating func finishExchange(of client: Client) {
         let exchange = client.exchange
         report(exchange, of: client)
-        releaseBody(of: exchange)
+        release(exchange)
         let isLast = client.http.requestCount >= snapshot.limits.requestsPerConnectionMax
         guard exchange.isKept, !isLast, !isDraining else { return linger(client) }
         exchange.reset(stream: exchange.id.stream &+ 1)
@@ -277,7 +277,7 @@ extension Worker {
         guard clients[client.ticket] != nil else { return }
         endHandshake(of: client)
         abandon(client.exchange)
-        releaseBody(of: client.exchange)
+        release(client.exchange)
         uncount(client.peer)
         process.log.write(.debug, "connection ended") { line in
             line.add("from", client.peer.address.description)

@@ -84,6 +84,7 @@ extension Worker {
     private mutating func startSending(_ connection: UpstreamConnection) {
         guard let id = connection.exchange, let client = clients[id.client] else { return }
         connection.sentAt = now
+        client.exchange.isSent = true
         let timeouts = snapshot.timeouts
         upstream.deadlines.set(connection.ticket.slot, at: now + timeouts.upstreamFirstByte)
         deadlines.set(client.ticket.slot, at: now + timeouts.upstreamAnswer)

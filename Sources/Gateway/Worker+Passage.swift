@@ -118,20 +118,15 @@ extension Worker {
     private mutating func admit(_ client: Client) {
         client.hasEverLoggedIn = true
         let exchange = client.exchange
-        if let refusal = objection(to: exchange) { return refuse(client, refusal) }
-        switch exchange.framing {
-        case .none:
-            forward(client)
-        case .length(0) where exchange.method == .delete:
-            forward(client)
-        case .length, .chunked:
-            receiveBody(of: client)
-        }
+        if let refusal = objection(to: exchange, of: client) { return refuse(client, refusal) }
+        if exchange.method == .delete { conclude(client) } else { receiveBody(of: client) }
     }
 
-    private func objection(to exchange: Exchange) -> Refusal? {
+    /// What speaks against it before a byte of its body is read.
+    private func objection(to exchange: Exchange, of client: Client) -> Refusal? {
         if let error = exchange.keyError { return .groupingKeyRefused(error) }
         if exchange.hasQuery { return .queryGiven }
+        if let refusal = objection(to: exchange, from: client.peer.address) { return refusal }
         if exchange.method == .delete {
             let isEmpty = exchange.framing == .none || exchange.framing == .length(0)
             return isEmpty ? nil : .bodyNotExpected
@@ -144,6 +139,12 @@ extension Worker {
             return .bodyTooLarge
         }
         return nil
+    }
+
+    /// Everything about the push is right, except perhaps that there are too many.
+    mutating func conclude(_ client: Client) {
+        if let refusal = charge(client.exchange) { return refuse(client, refusal) }
+        forward(client)
     }
 
     // MARK: Time

@@ -29,6 +29,10 @@ import Testing
             "x_sum 2\n", .nameTaken("x_sum")
         ),
         (
+            "collected histogram or summary named \"x\" collides with previously collected metric named \"x_sum\"\n",
+            "# TYPE x summary\nx_count 2\n", .nameTaken("x")
+        ),
+        (
             "collected metric \"x\" \(series) was collected before with the same name and label values\n",
             "x 1\n", .seriesTaken("x")
         ),
@@ -67,7 +71,7 @@ import Testing
         #expect(complaint(text + "\n", to: "{\"a\"} 1\n") == .unreadable(text))
     }
 
-    @Test(arguments: ["", "\n", "collected", "collected metric", "* gathered metric family", "{"])
+    @Test(arguments: ["", "\n", "collected", "collected metric", "* gathered metric family", "{", "collected \""])
     func `an answer cut anywhere does no harm`(answer: String) {
         _ = complaint(answer, to: "").sentence
     }

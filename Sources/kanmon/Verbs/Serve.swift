@@ -34,6 +34,12 @@ struct Serve: ParsableCommand {
             line.add("certificate", snapshot.certificate.fingerprint)
             line.add("upstream", snapshot.configuration.upstream.url.value.description)
         }
+        if snapshot.configuration.labelConflicts == .overwrite {
+            log.write(
+                .warn,
+                "label_conflicts is overwrite: labels that contradict the path are replaced, not refused"
+            )
+        }
         do throws(Server.StartError) {
             try Server.run(snapshot, log: log, signals: signals)
         } catch {
