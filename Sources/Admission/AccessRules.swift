@@ -149,6 +149,19 @@ extension AccessRules {
     }
 }
 
+extension AccessRules {
+    /// The entry whose patterns name the group, when no other's do and it is one user's.
+    internal func soleOwner(of key: borrowing GroupingKey) -> Entry? {
+        if let everyone, everyone.names(key) { return nil }
+        var owner: Entry?
+        for entry in entries where entry.names(key) {
+            guard owner == nil else { return nil }
+            owner = entry
+        }
+        return owner
+    }
+}
+
 private func allowed(
     _ question: AccessRules.Question, by place: AccessRules.Place?
 ) -> AccessRules.Decision {
@@ -228,22 +241,17 @@ extension AccessRules {
             return refused(.group, .groupNotGiven, by: groups.place)
         }
 
+        /// Is the group one that the patterns speak of? Not when every group is.
+        fileprivate func names(_ key: borrowing GroupingKey) -> Bool {
+            groups != nil && decide(key).isAllowed
+        }
+
         fileprivate static func comesFirst(
             _ left: (offset: Int, element: Entry), _ right: (offset: Int, element: Entry)
         ) -> Bool {
             if left.element.user == right.element.user { return left.offset < right.offset }
             return left.element.user.lexicographicallyPrecedes(right.element.user)
         }
-    }
-}
-
-extension AccessRules.Entry {
-    /// Whose group is this likely to be, when nobody knows who pushed it?
-    internal enum Claim { case none, general, named }
-
-    internal func claim(on key: borrowing GroupingKey) -> Claim {
-        guard groups != nil else { return .general }
-        return decide(key).isAllowed ? .named : .none
     }
 }
 

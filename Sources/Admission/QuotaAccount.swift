@@ -77,18 +77,34 @@ internal final class QuotaAccount: Sendable {
                 state.pushes.giveBack(amounts.pushes, at: now)
                 state.bytes.giveBack(amounts.bytes, at: now)
             }
-            guard amounts.holdsGroup, let group, var entry = state.groups[group] else { return }
+            guard amounts.holdsGroup, let group, let index = state.groups.index(forKey: group)
+            else { return }
+            var entry = state.groups.values[index]
             entry.pending = max(0, entry.pending - 1)
             switch outcome {
             case .stored: entry.seenAt = max(entry.seenAt ?? 0, now)
             case .deleted: entry.seenAt = nil
             case .refused: break
             }
-            state.groups[group] = entry.isOver ? nil : entry
+            if entry.isOver {
+                state.groups.remove(at: index)
+            } else {
+                state.groups.values[index] = entry
+            }
         }
     }
 
-    /// Notes that the group exists, whoever pushed it.
+    /// Notes that the group still exists. False when it is not counted here.
+    internal func refresh(_ group: UInt64, at now: UInt64) -> Bool {
+        state.withLock { state in
+            guard let index = state.groups.index(forKey: group) else { return false }
+            let seenAt = state.groups.values[index].seenAt ?? 0
+            state.groups.values[index].seenAt = max(seenAt, now)
+            return true
+        }
+    }
+
+    /// Counts a group that was there before.
     internal func learn(_ group: UInt64, at now: UInt64) {
         state.withLock { state in
             guard state.groups[group] != nil || state.groups.count < QuotaAccount.groupCountMax

@@ -12,10 +12,15 @@ import Bytes
 /// from any thread. Only users with a quota have an account, so all is bounded by the users file.
 package struct Quotas: Sendable {
     /// Sorted by user, byte by byte.
-    private let accounts: [(holder: Holder, account: QuotaAccount)]
+    private let seats: [Seat]
     private let countsGroups: Bool
     /// Nobody outside can know which groups would share a number.
     private let seed: UInt64
+
+    private struct Seat: Sendable {
+        let holder: Holder
+        let account: QuotaAccount
+    }
 
     /// One bound and where it is written.
     package struct Limit: Sendable, Equatable {
@@ -98,14 +103,14 @@ package struct Quotas: Sendable {
     package init(_ holders: [Holder], keeping previous: Quotas? = nil) {
         seed = previous?.seed ?? UInt64.random(in: .min ... .max)
         countsGroups = holders.contains { $0.limits.groupsMax != nil }
-        var accounts: [(holder: Holder, account: QuotaAccount)] = []
+        var seats: [Seat] = []
         for (_, holder) in holders.enumerated().sorted(by: Holder.comesFirst) {
-            if let last = accounts.last, last.holder.user == holder.user { continue }
+            if let last = seats.last, last.holder.user == holder.user { continue }
             let place = previous?.place(of: holder.user.span)
-            let account = place.flatMap { previous?.accounts[$0].account } ?? QuotaAccount()
-            accounts.append((holder, account))
+            let account = place.flatMap { previous?.seats[$0].account } ?? QuotaAccount()
+            seats.append(Seat(holder: holder, account: account))
         }
-        self.accounts = accounts
+        self.seats = seats
     }
 
     /// May this user, who has logged in and may push to this group, push so many bytes now? When
@@ -121,9 +126,8 @@ package struct Quotas: Sendable {
         guard let place = place(of: user) else {
             return .granted(Charge(account: nil, amounts: QuotaAccount.Amounts(), group: group))
         }
-        let (holder, account) = accounts[place]
-        return account.charge(
-            holder.limits, bytes: bytes, group: group, for: purpose, at: now)
+        return seats[place].account.charge(
+            seats[place].holder.limits, bytes: bytes, group: group, for: purpose, at: now)
     }
 
     /// Says how a granted push ended: one that was refused is given back, as far as it has not
@@ -132,21 +136,19 @@ package struct Quotas: Sendable {
         charge.account?.settle(charge.amounts, group: charge.group, as: outcome, at: now)
         guard outcome == .deleted, let group = charge.group else { return }
         // Whoever else counted the group has it no longer either.
-        for (holder, account) in accounts where holder.limits.groupsMax != nil {
-            account.remove(group)
-        }
+        for seat in seats where seat.holder.limits.groupsMax != nil { seat.account.remove(group) }
     }
 
     /// How many groups are counted for a user now, those of pushes under way included.
     package func groupCount(of user: Span<UInt8>) -> Int {
-        place(of: user).map { accounts[$0].account.groupCount } ?? 0
+        place(of: user).map { seats[$0].account.groupCount } ?? 0
     }
 
     private func place(of user: Span<UInt8>) -> Int? {
-        var (lower, upper) = (0, accounts.count)
+        var (lower, upper) = (0, seats.count)
         while lower < upper {
             let middle = (lower + upper) / 2
-            let name = accounts[middle].holder.user
+            let name = seats[middle].holder.user
             let order = name.span.order(against: user)
             if order == 0 { return middle }
             if order < 0 { lower = middle + 1 } else { upper = middle }
@@ -158,36 +160,30 @@ package struct Quotas: Sendable {
 // MARK: - What the Pushgateway shows
 
 extension Quotas {
-    /// Notes a group that the Pushgateway holds. Nobody knows who pushed it, so it counts for each
-    /// user whose patterns name it, and when there is none for those who may push any group; for
-    /// the latter it is a bound on what they find there rather than on what they pushed.
+    /// Notes a group that the Pushgateway holds. Whoever counts it already goes on doing so. When
+    /// nobody does, as after a restart, it counts for the one user whose patterns name it; where
+    /// several could have pushed it, for none until one of them pushes it again, since a quota that
+    /// somebody else has used up would stop the wrong one.
+    ///
+    /// Linear in users and patterns, so not for a thread that others wait for.
     package func learn(_ key: borrowing GroupingKey, under rules: AccessRules, at now: UInt64) {
         guard countsGroups else { return }
         let group = key.number(seed: seed)
-        if !learn(group, key, claimed: .named, under: rules, at: now) {
-            _ = learn(group, key, claimed: .general, under: rules, at: now)
+        var isCounted = false
+        for seat in seats where seat.holder.limits.groupsMax != nil {
+            isCounted = seat.account.refresh(group, at: now) || isCounted
         }
+        guard !isCounted, let user = rules.soleOwner(of: key)?.user,
+            let place = place(of: user.span), seats[place].holder.limits.groupsMax != nil
+        else { return }
+        seats[place].account.learn(group, at: now)
     }
 
     /// Forgets the groups that were neither learned nor stored since the given moment, except
     /// those of pushes under way. To be called after everything that the Pushgateway holds was
     /// learned, with the moment at which it was asked.
     package func forget(unseenSince moment: UInt64) {
-        for (_, account) in accounts { account.forget(unseenSince: moment) }
-    }
-
-    private func learn(
-        _ group: UInt64, _ key: borrowing GroupingKey, claimed claim: AccessRules.Entry.Claim,
-        under rules: AccessRules, at now: UInt64
-    ) -> Bool {
-        var isClaimed = false
-        for (holder, account) in accounts where holder.limits.groupsMax != nil {
-            let entry = rules.entry(of: holder.user.span)
-            guard let entry, entry.claim(on: key) == claim else { continue }
-            isClaimed = true
-            account.learn(group, at: now)
-        }
-        return isClaimed
+        for seat in seats { seat.account.forget(unseenSince: moment) }
     }
 }
 

@@ -304,20 +304,37 @@ import Testing
         }
     }
 
-    @Test func `a group that was there before belongs to those whose patterns name it`() throws {
+    @Test func `a group that was there before counts for the one whose patterns name it`() throws {
         let rules = AccessRules(
             [Self.entry("a", "a-*"), Self.entry("ab", "*-b"), Self.entry("all", nil)],
             place: Self.place)
-        let quotas = Quotas([
-            Self.holder("a", groups: 2), Self.holder("ab", groups: 2),
-            Self.holder("all", groups: 2),
-            Self.holder("noentry", groups: 2),
-        ])
+        let users = ["a", "ab", "all", "noentry"]
+        let quotas = Quotas(users.map { Self.holder($0, groups: 2) })
         try Self.learn(quotas, rules, ["a-1", "a-b", "c-1"])
-        #expect(["a", "ab", "all", "noentry"].map { Self.count(quotas, $0) } == [2, 1, 1, 0])
-        #expect(Self.push(quotas, "a", "a-2") == "groups -")
+        #expect(users.map { Self.count(quotas, $0) } == [1, 0, 0, 0])
+        #expect(Self.push(quotas, "a", "a-2") == "ok")
+        #expect(Self.push(quotas, "a", "a-3") == "groups -")
         #expect(Self.push(quotas, "a", "a-1") == "ok")
-        #expect(Self.push(quotas, "ab", "x-b") == "ok")
+    }
+
+    @Test func `a group that someone counts is not learned for somebody else`() throws {
+        let rules = AccessRules(
+            [Self.entry("a", "a-*"), Self.entry("all", nil)], place: Self.place)
+        let quotas = Quotas([Self.holder("a", groups: 2), Self.holder("all", groups: 2)])
+        #expect(Self.push(quotas, "all", "a-1", at: 1) == "ok")
+        try Self.learn(quotas, rules, ["a-1"], at: 5)
+        quotas.forget(unseenSince: 5)
+        #expect(Self.count(quotas, "all") == 1 && Self.count(quotas, "a") == 0)
+    }
+
+    @Test func `what everyone may push is learned for nobody`() throws {
+        let everyone = Self.entry("*", "a-*")
+        let rules = AccessRules([Self.entry("a", "a-*")], everyone: everyone, place: Self.place)
+        let quotas = Quotas([Self.holder("a", groups: 2), Self.holder("other", groups: 2)])
+        try Self.learn(quotas, rules, ["a-1"])
+        #expect(Self.count(quotas, "a") == 0 && Self.count(quotas, "other") == 0)
+        try Self.learn(quotas, AccessRules(), ["a-1"])
+        #expect(Self.count(quotas, "a") == 0)
     }
 
     @Test func `more may be there than is allowed, and then nothing is added`() throws {
