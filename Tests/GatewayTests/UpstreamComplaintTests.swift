@@ -71,7 +71,9 @@ import Testing
         #expect(complaint(text + "\n", to: "{\"a\"} 1\n") == .unreadable(text))
     }
 
-    @Test(arguments: ["", "\n", "collected", "collected metric", "* gathered metric family", "{", "collected \""])
+    @Test(arguments: [
+        "", "\n", "collected", "collected metric", "* gathered metric family", "{", "collected \"",
+    ])
     func `an answer cut anywhere does no harm`(answer: String) {
         _ = complaint(answer, to: "").sentence
     }
