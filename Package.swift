@@ -49,6 +49,8 @@ let package = Package(
             name: "Bytes",
             swiftSettings: dataPath + [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "Exposition", swiftSettings: dataPath),
+        .target(
+            name: "Catalogue", dependencies: ["Bytes", "Exposition"], swiftSettings: dataPath),
         .target(name: "Gzip", dependencies: ["Bytes", "CZlib"], swiftSettings: dataPath),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: dataPath),
         .target(name: "Admission", dependencies: ["Bytes", "CCrypt"], swiftSettings: dataPath),
@@ -62,7 +64,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Bytes", "Reactor", "TLS", "HTTP", "Gzip", "Admission", "Exposition",
-                "Configuration",
+                "Catalogue", "Configuration",
             ],
             swiftSettings: dataPath),
         .systemLibrary(name: "CRevision"),
@@ -77,6 +79,9 @@ let package = Package(
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: common),
         .testTarget(name: "ExpositionTests", dependencies: ["Exposition"], swiftSettings: common),
+        .testTarget(
+            name: "CatalogueTests", dependencies: ["Catalogue", "Exposition", "Bytes"],
+            swiftSettings: common),
         .testTarget(
             name: "GzipTests", dependencies: ["Gzip", "CZlib", "Bytes"], swiftSettings: common),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: common),
