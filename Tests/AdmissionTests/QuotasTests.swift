@@ -217,6 +217,7 @@ import Testing
         ("a/b/c", "a/c/b"), ("a/bc/d", "a/b/cd"), ("ab/c/d", "a/bc/d"), ("a/l/b", "a/l_/b"),
         ("a", "a%20"), ("aaaaaaaa", "aaaaaaaaa"), ("aaaaaaaaa", "aaaaaaaab"), ("a/l/1", "a"),
         ("aaaaaaaa/l/1", "aaaaaaab/l/1"), ("a/k/1/l/2", "a/k/12/l/2"), ("A", "a"),
+        ("aaaaaaaabbbbbbbbcccccccc", "aaaaaaaa/bbbbbbbb/cccccccc"),
     ])
     func `two groups that look alike are two`(first: String, second: String) {
         let quotas = Quotas([Self.holder(groups: 1)])
@@ -270,6 +271,20 @@ import Testing
         #expect(Self.count(quotas) == 1)
         #expect(Self.push(quotas, as: .refused) == "ok")
         #expect(Self.count(quotas) == 1)
+    }
+
+    @Test func `a new group counts until the last push to it was refused`() {
+        let quotas = Quotas([Self.holder(groups: 1)])
+        guard case .granted(let first) = Self.check(quotas),
+            case .granted(let second) = Self.check(quotas)
+        else {
+            Issue.record("refused")
+            return
+        }
+        quotas.settle(first, as: .refused, at: 0)
+        #expect(Self.push(quotas, "prom", "b") == "groups -")
+        quotas.settle(second, as: .refused, at: 0)
+        #expect(Self.push(quotas, "prom", "b") == "ok")
     }
 
     @Test func `a push under way keeps its place when the group is deleted beside it`() {
