@@ -1,5 +1,6 @@
 import Admission
 import Bytes
+import Catalogue
 import Configuration
 import Exposition
 import HTTP
@@ -23,6 +24,8 @@ final class Exchange {
         /// The password is being verified.
         case verifying(Digest)
         case receivingBody
+        /// It seems to clash with another group; a listing that is fresh has to tell.
+        case confirming(since: Instant)
         /// The push waits for, or is with, the Pushgateway.
         case forwarding
         /// The answer is written and being sent.
@@ -43,6 +46,8 @@ final class Exchange {
     var isHTTP10 = false
     /// Does the route say that this is a push or a deletion?
     var isPush = false
+    /// Of a question about our health: whether it is about the Pushgateway's too.
+    var asksReadiness = false
     var hasQuery = false
     /// What goes wrong is told as JSON.
     var prefersJSON = false
@@ -70,6 +75,9 @@ final class Exchange {
     var bodyBeganAt = Instant(nanoseconds: 0)
     var samples = 0
     var families = 0
+    /// Its families, at most `claimsMax` of them: of the others the Pushgateway decides alone.
+    var claims: [FamilyClaim] = []
+    static let claimsMax = 4096
     /// Samples of which the Pushgateway overwrites a label.
     var overwritten = 0
 
@@ -101,6 +109,7 @@ final class Exchange {
         user.removeAll()
         keyError = nil
         rule = nil
+        claims.removeAll(keepingCapacity: claims.count <= 256)
         (samples, families, overwritten) = (0, 0, 0)
         upstream = nil
         isSent = false
@@ -143,7 +152,7 @@ final class Exchange {
         switch stage {
         case .awaitingHead: true
         case .receivingBody: !hasEncodedBytes
-        case .verifying, .forwarding, .answering: false
+        case .verifying, .confirming, .forwarding, .answering: false
         }
     }
 

@@ -1,5 +1,6 @@
 import Admission
 import Bytes
+import Catalogue
 import Configuration
 import Exposition
 import Gzip
@@ -21,6 +22,13 @@ final class Inspection {
     var summary: Validator.Summary { validator.summary }
     var isValid: Bool { validator.isValid }
     var complaints: [Complaint] { validator.complaints }
+
+    /// Appends the families that have samples, each with its type.
+    func collectClaims(into claims: inout [FamilyClaim], max: Int) {
+        validator.forEachFamily { family, type in
+            if claims.count < max { claims.append(FamilyClaim(family, type)) }
+        }
+    }
 
     /// What it keeps in memory besides the body.
     var storageBytes: Int {

@@ -14,6 +14,8 @@ final class ProcessState: Sendable {
     /// How many connections each worker has, or is about to have.
     let loads: [WorkerLoad]
     let controlMailbox: Mailbox<ControlLetter>
+    let watchMailbox: Mailbox<WatchLetter>
+    let store = StoreState()
 
     init(log: Log, workers: Int, limits: Limits) throws(Errno) {
         self.log = log
@@ -24,6 +26,8 @@ final class ProcessState: Sendable {
         self.mailboxes = mailboxes
         loads = mailboxes.map { _ in WorkerLoad() }
         controlMailbox = try Mailbox(lettersMax: workers * 4 + 64)
+        // One that waits is as good as many.
+        watchMailbox = try Mailbox(lettersMax: 1)
     }
 
     func serverContext(for snapshot: Snapshot) throws(IdentityError) -> ServerContext {

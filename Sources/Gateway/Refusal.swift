@@ -37,6 +37,8 @@ enum Refusal: Equatable {
     case gzipMalformed(GzipError)
     case bodyEmpty
     case bodyInvalid
+    /// A family has another type in another group.
+    case familyClashes
 
     // The Pushgateway
     case upstreamUnreachable
@@ -46,6 +48,8 @@ enum Refusal: Equatable {
     /// The Pushgateway says that what was pushed does not fit what it holds.
     case upstreamRefused
     case draining
+    /// The Pushgateway cannot be scraped, so it would be no use to push.
+    case notReady
 
     static func == (left: Refusal, right: Refusal) -> Bool {
         left.word.span.isEqual(to: right.word) && left.status == right.status
@@ -67,7 +71,7 @@ extension Refusal {
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .bodyNotExpected, .groupingKeyRefused, .queryGiven, .gzipMalformed, .bodyEmpty,
-            .bodyInvalid, .upstreamRefused:
+            .bodyInvalid, .familyClashes, .upstreamRefused:
             .badRequest
         case .bodyMalformed(let error): error.status
         case .credentialsMissing, .credentialsWrong: .unauthorized
@@ -76,7 +80,8 @@ extension Refusal {
         case .lengthMissing: .lengthRequired
         case .encodingUnknown: .unsupportedMediaType
         case .bodyTooLarge, .bodyTooDense: .contentTooLarge
-        case .loginQueueFull, .memoryShort, .upstreamUnreachable, .upstreamBusy, .draining:
+        case .loginQueueFull, .memoryShort, .upstreamUnreachable, .upstreamBusy, .draining,
+            .notReady:
             .unavailable
         case .upstreamUnclear: .badGateway
         case .upstreamTooLate: .gatewayTimeout
@@ -122,6 +127,7 @@ extension Refusal {
         case .bodyEmpty:
             "the body holds no sample, so the push would do nothing; is the file it was read from empty?"
         case .bodyInvalid: "the body is not what a Pushgateway takes"
+        case .familyClashes: "a metric has another type in another group"
         case .upstreamUnreachable: "the Pushgateway cannot be reached; the push was not stored"
         case .upstreamBusy: "the Pushgateway is too busy to take this push; it was not stored"
         case .upstreamTooLate:
@@ -134,6 +140,7 @@ extension Refusal {
             "the Pushgateway answered with an error of its own; is upstream.url its address?"
         case .upstreamRefused: "the Pushgateway refused the push"
         case .draining: "the gate is going down for a moment"
+        case .notReady: "not ready"
         default: ""
         }
     }
@@ -164,12 +171,14 @@ extension Refusal {
         case .gzipMalformed: "gzip_malformed"
         case .bodyEmpty: "body_empty"
         case .bodyInvalid: "body_invalid"
+        case .familyClashes: "family_clashes"
         case .upstreamUnreachable: "upstream_unreachable"
         case .upstreamBusy: "upstream_busy"
         case .upstreamTooLate: "upstream_too_late"
         case .upstreamUnclear: "upstream_unclear"
         case .upstreamRefused: "upstream_refused"
         case .draining: "draining"
+        case .notReady: "not_ready"
         }
     }
 

@@ -7,14 +7,18 @@ enum Route: Equatable {
     /// A push or a deletion; the path says of which group.
     case push
     /// Health and readiness, for everyone who may connect.
-    case health
+    case health(Question)
     /// The path exists, the method does not fit.
     case methodNotAllowed(allow: StaticString)
     case notFound
 
+    /// Whether the gate is alive, or whether a push would get through.
+    enum Question { case health, readiness }
+
     static func == (left: Route, right: Route) -> Bool {
         switch (left, right) {
-        case (.push, .push), (.health, .health), (.notFound, .notFound): true
+        case (.push, .push), (.notFound, .notFound): true
+        case (.health(let left), .health(let right)): left == right
         case (.methodNotAllowed(let left), .methodNotAllowed(let right)):
             left.span.isEqual(to: right)
         default: false
@@ -25,17 +29,17 @@ enum Route: Equatable {
         if path.hasPrefix("/metrics/job/") || path.hasPrefix("/metrics/job@base64/") {
             let isPush = method == .put || method == .post || method == .delete
             self = isPush ? .push : .methodNotAllowed(allow: "DELETE, POST, PUT")
-        } else if Route.isHealth(path) {
+        } else if let question = Route.question(path) {
             let isRead = method == .get || method == .head
-            self = isRead ? .health : .methodNotAllowed(allow: "GET, HEAD")
+            self = isRead ? .health(question) : .methodNotAllowed(allow: "GET, HEAD")
         } else {
             self = .notFound
         }
     }
 
-    private static func isHealth(_ path: Span<UInt8>) -> Bool {
-        path.isEqual(to: "/-/healthy") || path.isEqual(to: "/healthz")
-            || path.isEqual(to: "/-/ready")
-            || path.isEqual(to: "/readyz")
+    private static func question(_ path: Span<UInt8>) -> Question? {
+        if path.isEqual(to: "/-/healthy") || path.isEqual(to: "/healthz") { return .health }
+        if path.isEqual(to: "/-/ready") || path.isEqual(to: "/readyz") { return .readiness }
+        return nil
     }
 }

@@ -18,6 +18,10 @@ extension Worker {
     /// The Pushgateway took it.
     mutating func accept(_ client: Client, _ status: Status) {
         let exchange = client.exchange
+        learn(from: exchange)
+        if exchange.overwritten > 0 {
+            process.store.countLabelConflicts(exchange.overwritten)
+        }
         text.removeAll()
         if exchange.method == .delete {
             text.append("accepted the deletion of this group\n")

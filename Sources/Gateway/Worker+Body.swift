@@ -135,12 +135,13 @@ extension Worker {
         let summary = inspection.summary
         (exchange.samples, exchange.families) = (summary.samples, summary.families)
         guard inspection.isValid else { return refuse(client, .bodyInvalid) }
-        inspections.end(exchange)
         exchange.overwritten = summary.overwritten
+        inspection.collectClaims(into: &exchange.claims, max: Exchange.claimsMax)
+        inspections.end(exchange)
         if summary.samples == 0, let refusal = objection(toEmpty: exchange) {
             return refuse(client, refusal)
         }
-        conclude(client)
+        compare(client)
     }
 
     /// An empty PUT deletes what the group holds; an empty POST would do nothing but look fresh.

@@ -161,7 +161,7 @@ extension Worker {
         switch client.exchange.stage {
         case .awaitingHead where client.input.isEmpty: depart(client, because: .finished)
         case .awaitingHead, .receivingBody: depart(client, because: .peerGone)
-        case .verifying, .forwarding, .answering: break
+        case .verifying, .confirming, .forwarding, .answering: break
         }
     }
 

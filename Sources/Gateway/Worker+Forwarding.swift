@@ -206,6 +206,7 @@ extension Worker {
 
     /// The client is not told what the Pushgateway said about other groups; its operator is.
     private func logRefusal(of exchange: Exchange, by connection: UpstreamConnection) {
+        process.store.countRefusedPush()
         process.log.write(.warn, "the Pushgateway refused a push; the group may be there, empty") {
             line in
             line.add("id", RequestIDs.name(of: exchange.requestID))

@@ -15,7 +15,7 @@ extension Worker {
             switch client.exchange.stage {
             case .awaitingHead: guard readHead(of: client) else { return }
             case .receivingBody: guard moveBody(of: client) else { return }
-            case .verifying, .forwarding, .answering: return
+            case .verifying, .confirming, .forwarding, .answering: return
             }
         }
     }
@@ -64,7 +64,9 @@ extension Worker {
             switch Route(head.method, path) {
             case .notFound: return .refused(.notFound)
             case .methodNotAllowed(let allow): return .refused(.methodNotAllowed(allow: allow))
-            case .health: return head.body == .none ? .healthy : .refused(.bodyNotExpected)
+            case .health(let question):
+                client.exchange.asksReadiness = question == .readiness
+                return head.body == .none ? .healthy : .refused(.bodyNotExpected)
             case .push:
                 client.exchange.readGroupingKey(path)
                 guard let field = head.authorization else { return .refused(.credentialsMissing) }
@@ -91,6 +93,9 @@ extension Worker {
 
     private mutating func answerHealth(_ client: Client) {
         if isDraining { return refuse(client, .draining) }
+        if client.exchange.asksReadiness && !process.store.isReady {
+            return refuse(client, .notReady)
+        }
         answer(client, .ok, text: "OK\n")
     }
 
@@ -167,6 +172,8 @@ extension Worker {
             } else {
                 refuse(client, .bodyTooSlow)
             }
+        // Nobody could say that it clashes, so the Pushgateway may.
+        case .confirming: conclude(client)
         case .forwarding: expireForwarding(client)
         case .answering: depart(client, because: .writeTooSlow)
         }
@@ -177,7 +184,7 @@ extension Worker {
         switch exchange.stage {
         case .verifying(let question): logins.abandon(exchange.id, question)
         case .forwarding: abandonForwarding(exchange)
-        case .awaitingHead, .receivingBody, .answering: break
+        case .awaitingHead, .receivingBody, .confirming, .answering: break
         }
     }
 }

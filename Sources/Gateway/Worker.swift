@@ -1,6 +1,7 @@
 import Admission
 import Configuration
 import Bytes
+import Catalogue
 import HTTP
 import Reactor
 import TLS
@@ -10,6 +11,7 @@ enum WorkerLetter: Sendable {
     case arrival(Arrival)
     case password(PasswordDesk.Verdict)
     case upstreamAddresses([SocketAddress])
+    case catalogue(FamilyCatalogue, askedAt: Instant)
     case drain
 }
 
@@ -82,6 +84,12 @@ struct Worker: ~Copyable {
     var handshakes = HandshakeQueue()
     var upstream: Upstream
     var inspections = InspectionPool()
+    /// Which group holds which family, by the last listing and by what passed here since.
+    var catalogue = FamilyCatalogue()
+    var learned = LearnedFamilies()
+    var checkpoints = Checkpoints()
+    /// Who waits for a fresh listing.
+    var confirming: [ExchangeID] = []
     var buffers = BufferPool(bufferBytes: 16 << 10, keptMax: 256)
 
     /// Who has something to send; clients and upstream connections alike.
@@ -196,6 +204,7 @@ struct Worker: ~Copyable {
         case .arrival(let arrival): admit(arrival)
         case .password(let verdict): conclude(verdict)
         case .upstreamAddresses(let addresses): upstream.addresses = addresses
+        case .catalogue(let catalogue, let moment): take(catalogue, askedAt: moment)
         case .drain: beginDrain()
         }
     }

@@ -32,10 +32,13 @@ final class RunningProgram: Sendable {
         process.terminationHandler = { [ended] _ in ended.signal() }
         try startWithNoSignalBlocked(process)
         processID = process.processIdentifier
-        output.fileHandleForReading.readabilityHandler = { [collected] handle in
-            let data = handle.availableData
-            if data.isEmpty { handle.readabilityHandler = nil }
-            collected.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
+        // A thread that waits: a readability handler may still run when its descriptor is another's.
+        Thread.detachNewThread { [collected, reading = output.fileHandleForReading] in
+            while true {
+                let data = reading.availableData
+                guard !data.isEmpty else { return }
+                collected.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
+            }
         }
     }
 

@@ -1,0 +1,145 @@
+import Bytes
+import Catalogue
+import Configuration
+import Reactor
+
+/// What a worker writes to the watch.
+enum WatchLetter: Sendable {
+    /// Somebody waits for a listing that is fresher than the last one.
+    case listingWanted
+}
+
+/// Keeps an eye on the Pushgateway, from a thread that may wait for it: whether it can be scraped, and
+/// which group holds which family.
+///
+/// Its own `/-/ready` is of no use: that stays 200 while every scrape fails.
+struct StoreWatch: ~Copyable {
+    private let process: ProcessState
+    private let reader: PushgatewayReader
+    private let host: String
+    private let poller: Poller
+    private var nextScrape = Instant(nanoseconds: 0)
+    private var nextListing = Instant(nanoseconds: 0)
+    private var lastListing = Instant(nanoseconds: 0)
+    private var failures = 0
+
+    static let scrapeInterval = Interval.seconds(10)
+    private static let listingInterval = Interval.seconds(30)
+    /// However many ask for a listing, the Pushgateway makes no more of them.
+    private static let listingIntervalMin = Interval.seconds(1)
+    /// How long a page may take, and how long it may be.
+    private static let patience = Interval.seconds(8)
+    private static let scrapeBytesMax = 512 << 20
+    private static let listingBytesMax = 1 << 30
+    /// How often in a row a scrape has to fail before that is more than a hiccup.
+    private static let failuresMax = 2
+    /// How much of a failed scrape says why it failed.
+    private static let reasonBytesMax = 64 << 10
+
+    /// Starts the thread.
+    static func start(
+        for upstream: Configuration.Upstream, _ process: ProcessState
+    ) throws(Errno) {
+        try Thread.start(name: "kanmon-watch") {
+            do throws(Errno) {
+                let poller = try Poller()
+                try process.watchMailbox.watch(
+                    by: poller, ticket: Ticket(kind: 0, slot: 0, generation: 0))
+                var watch = StoreWatch(upstream, process, poller)
+                while true { watch.turn() }
+            } catch {
+                process.log.write(.error, "the Pushgateway is not watched") { line in
+                    line.add("error", error.description)
+                }
+            }
+        }
+    }
+
+    private init(
+        _ upstream: Configuration.Upstream, _ process: ProcessState, _ poller: Poller
+    ) {
+        (self.process, self.poller) = (process, poller)
+        reader = PushgatewayReader(upstream)
+        host = upstream.url.value.description
+    }
+
+    private mutating func turn() {
+        _ = poller.wait(until: min(nextScrape, nextListing), from: .now())
+        let letters = process.watchMailbox.collect()
+        let now = Instant.now()
+        if !letters.isEmpty {
+            nextListing = min(nextListing, max(now, lastListing + StoreWatch.listingIntervalMin))
+        }
+        if now >= nextListing { list(at: now) }
+        if now >= nextScrape { scrape(at: now) }
+    }
+
+    // MARK: What it holds
+
+    private mutating func list(at now: Instant) {
+        (lastListing, nextListing) = (now, now + StoreWatch.listingInterval)
+        guard let listing = listing() else { return }
+        let catalogue = FamilyCatalogue(listing)
+        for mailbox in process.mailboxes { mailbox.post(.catalogue(catalogue, askedAt: now)) }
+    }
+
+    /// Nil when the Pushgateway does not tell: then nobody knows, and it decides by itself.
+    private func listing() -> GroupListing? {
+        var listingReader = GroupListingReader()
+        var isBroken = false
+        do throws(PushgatewayReader.Failure) {
+            let status = try reader.read(
+                "/api/v1/metrics", bytesMax: StoreWatch.listingBytesMax,
+                until: .now() + StoreWatch.patience
+            ) { bytes in
+                do throws(ListingError) { try listingReader.read(bytes) } catch { isBroken = true }
+            }
+            guard status == 200, !isBroken else { return nil }
+        } catch {
+            return nil
+        }
+        do throws(ListingError) { return try listingReader.finish() } catch { return nil }
+    }
+
+    // MARK: Whether it can be scraped
+
+    private mutating func scrape(at now: Instant) {
+        nextScrape = now + StoreWatch.scrapeInterval
+        let (reason, answer) = scrapeFailure()
+        guard let reason else { return note(success: now) }
+        failures += 1
+        guard failures == StoreWatch.failuresMax else { return }
+        process.store.scrapeIsFailing(StoreState.Trouble(reason: reason))
+        process.log.write(.error, "the Pushgateway cannot be scraped") { line in
+            line.add("upstream", host)
+            line.add("reason", reason)
+        }
+        _ = answer
+    }
+
+    private mutating func note(success now: Instant) {
+        if failures >= StoreWatch.failuresMax {
+            process.log.write(.info, "the Pushgateway can be scraped again")
+        }
+        failures = 0
+        process.store.scrapeIsGood()
+    }
+
+    /// Why `GET /metrics` fails, and the start of what came with it; nil when it does not fail.
+    private func scrapeFailure() -> (reason: String?, answer: [UInt8]) {
+        var answer: [UInt8] = []
+        do throws(PushgatewayReader.Failure) {
+            let status = try reader.read(
+                "/metrics", bytesMax: StoreWatch.scrapeBytesMax,
+                until: .now() + StoreWatch.patience
+            ) { bytes in
+                let room = StoreWatch.reasonBytesMax - answer.count
+                if room > 0 { answer.append(copying: bytes.extracting(first: room)) }
+            }
+            return status == 200 ? (nil, []) : ("status \(status)", answer)
+        } catch {
+            return (error.sentence, [])
+        }
+    }
+
+}

@@ -1,0 +1,124 @@
+import Admission
+import Bytes
+import Catalogue
+import Configuration
+import Exposition
+import HTTP
+import Reactor
+
+/// A family has one type in all groups. What would give it a second one is refused here, with the name
+/// of the group that has the first; the Pushgateway would only dump what it holds.
+extension Worker {
+    /// How long a push waits until a suspicion is confirmed. Then the Pushgateway may decide.
+    private static let confirmationMax = Interval.seconds(1)
+
+    /// The push is right by itself. Does it fit what other groups hold, as far as that is known?
+    mutating func compare(_ client: Client) {
+        let exchange = client.exchange
+        let group = GroupKey(exchange.key)
+        let suspect = exchange.claims.first { claim in
+            learned.clash(claim.family, claim.type, in: group, catalogue: catalogue) != nil
+        }
+        guard suspect != nil else { return conclude(client) }
+        exchange.stage = .confirming(since: now)
+        confirming.append(exchange.id)
+        deadlines.set(client.ticket.slot, at: now + Worker.confirmationMax)
+        process.watchMailbox.post(.listingWanted)
+    }
+
+    /// A listing has come, which was asked for at `moment`: what waits for one that late is decided.
+    mutating func take(_ catalogue: FamilyCatalogue, askedAt moment: Instant) {
+        self.catalogue = catalogue
+        learned.forget(before: checkpoints.mark(at: moment))
+        let waiting = confirming
+        confirming.removeAll(keepingCapacity: true)
+        for id in waiting {
+            guard let client = clients[id.client], let exchange = client.exchange(id),
+                case .confirming(let since) = exchange.stage
+            else { continue }
+            if since <= moment { confirm(client) } else { confirming.append(id) }
+        }
+        // Who came while it was being read waits for the next one.
+        if !confirming.isEmpty { process.watchMailbox.post(.listingWanted) }
+    }
+
+    private mutating func confirm(_ client: Client) {
+        let exchange = client.exchange
+        let group = GroupKey(exchange.key)
+        for claim in exchange.claims {
+            guard let clash = catalogue.clash(claim.family, claim.type, in: group),
+                case .listed(let holder) = clash.holder
+            else { continue }
+            let name = catalogue.listing.name(of: claim.family, in: holder)
+            let other = catalogue.listing.description(of: holder)
+            return refuse(
+                client, .familyClashes,
+                detail: "metric \"\(name)\" is a \(clash.type.word) in group \(other) "
+                    + "and a \(claim.type.word) here")
+        }
+        conclude(client)
+    }
+
+    /// The Pushgateway took it: what it holds now is known before the next listing tells.
+    mutating func learn(from exchange: Exchange) {
+        let group = GroupKey(exchange.key)
+        if exchange.method == .delete {
+            learned.deleted(group, catalogue: catalogue)
+        } else {
+            let claims = exchange.claims
+            learned.passed(
+                claims.span, in: group, replacing: exchange.method == .put, catalogue: catalogue)
+        }
+        checkpoints.note(learned.mark, at: now)
+    }
+}
+
+/// What had been learned when: so that a listing makes only that forgotten which it must know.
+struct Checkpoints {
+    private var entries: [(moment: Instant, mark: UInt64)] = []
+    private static let interval = Interval.milliseconds(100)
+    private static let entriesMax = 512
+
+    mutating func note(_ mark: UInt64, at now: Instant) {
+        if let last = entries.last {
+            guard mark != last.mark, now >= last.moment + Checkpoints.interval else { return }
+        }
+        if entries.count == Checkpoints.entriesMax { entries.removeFirst(entries.count / 2) }
+        entries.append((now, mark))
+    }
+
+    /// What had been learned for certain at a moment; 0 when that is not known any more.
+    func mark(at moment: Instant) -> UInt64 {
+        entries.last { $0.moment <= moment }?.mark ?? 0
+    }
+}
+
+extension GroupKey {
+    init(_ key: borrowing GroupingKey) {
+        self.init()
+        key.withJob { insert(name: ("job" as StaticString).span, value: $0) }
+        for index in 0..<key.labelCount {
+            key.withLabel(at: index) { insert(name: $0, value: $1) }
+        }
+    }
+}
+
+extension GroupListing {
+    /// The name behind a key, as a group has it.
+    fileprivate func name(of family: FamilyKey, in group: Int) -> String {
+        for index in families(of: group) {
+            let name = withName(ofFamily: index) { name in
+                FamilyKey(name) == family ? String(decoding: name) : nil
+            }
+            if let name { return name }
+        }
+        return ""
+    }
+
+    /// A group's labels for a person: `job=x,instance=y`.
+    func description(of group: Int) -> String {
+        (0..<labelCount(of: group)).map { label in
+            withLabel(at: label, of: group) { "\(String(decoding: $0))=\(String(decoding: $1))" }
+        }.joined(separator: ",")
+    }
+}
