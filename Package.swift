@@ -40,6 +40,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CVector"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -47,7 +48,7 @@ let package = Package(
         .target(
             name: "Bytes",
             swiftSettings: dataPath + [.enableExperimentalFeature("Lifetimes")]),
-        .target(name: "Exposition", swiftSettings: dataPath),
+        .target(name: "Exposition", dependencies: ["CVector"], swiftSettings: dataPath),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: dataPath),
         .target(name: "Admission", dependencies: ["Bytes", "CCrypt"], swiftSettings: dataPath),
         .target(

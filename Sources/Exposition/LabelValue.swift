@@ -1,3 +1,5 @@
+import CVector
+
 /// A label value as written, and its hash.
 struct LabelValue {
     let range: Range<Int>
@@ -7,34 +9,40 @@ struct LabelValue {
 extension Span<UInt8> {
     /// Reads a label value whose opening quote has been passed, and moves behind the closing one.
     ///
-    /// One pass over whole words finds the end, notices bytes beyond ASCII and hashes. Values with
+    /// One pass over whole blocks finds the end, notices bytes beyond ASCII and hashes. Values with
     /// escapes, and those in the last bytes of a body, take the slower way.
     @inline(__always)
     func readLabelValue(_ offset: inout Int, _ hash: KeyedHash) throws(Flaw) -> LabelValue {
         let start = offset
         var state = hash.begin
-        var seen: UInt64 = 0
-        while offset &+ 8 <= count {
-            let word = word(at: offset)
-            let stops =
-                word.bytes(equalTo: 0x22) | word.bytes(equalTo: 0x5C) | word.bytes(equalTo: 0x0A)
-            guard stops != 0 else {
-                seen |= word
-                state = hash.absorb(word, into: state)
-                offset &+= 8
+        var notASCII: UInt32 = 0
+        while hasBlock(at: offset) {
+            let block = block(at: offset)
+            let ends = kanmon_quote_ends(block)
+            guard ends != 0 else {
+                notASCII |= kanmon_not_ascii(block)
+                state = hash.absorb(self, offset, into: state)
+                offset &+= 16
                 continue
             }
-            let length = stops.firstByte
-            offset &+= length
+            let rest = offset
+            offset &+= ends.trailingZeroBitCount
             guard self[offset] == 0x22 else { break }
-            let last = word.before(stops)
-            seen |= last
+            notASCII |= kanmon_not_ascii(block) & ((ends &- 1) & ~ends)
             let range = unsafe Range(uncheckedBounds: (start, offset))
-            if seen & 0x8080_8080_8080_8080 != 0 { try checkUTF8(range) }
+            if notASCII != 0 { try checkUTF8(range) }
+            let end = unsafe Range(uncheckedBounds: (rest, offset))
             offset &+= 1
             return LabelValue(
-                range: range, hash: hash.end(last, length: range.count, of: state))
+                range: range, hash: hash.end(self, end, length: range.count, of: state))
         }
+        return try readRareValue(&offset, from: start, hash)
+    }
+
+    @inline(never)
+    private func readRareValue(
+        _ offset: inout Int, from start: Int, _ hash: KeyedHash
+    ) throws(Flaw) -> LabelValue {
         try skipQuoted(&offset, from: start)
         let range = start..<offset &- 1
         try checkUTF8(range)

@@ -6,8 +6,6 @@ struct Subject {
     var type = FamilyType.untyped
     /// The name as it stands in the line.
     var name = 0..<0
-    /// The quantile, or the upper bound of a bucket, once a label gave it.
-    var bound: Float?
 }
 
 extension Validator {
@@ -17,7 +15,7 @@ extension Validator {
         let start = offset
         misgiving = nil
         labels.removeAll()
-        var subject: Subject
+        let subject: Subject
         if body[offset] == 0x7B {
             subject = try readNameInBraces(body, &offset)
         } else {
@@ -29,7 +27,7 @@ extension Validator {
             body.skipBlanks(&offset)
             if body[offset] == 0x7B {
                 offset &+= 1
-                try readLabels(body, &offset, of: &subject)
+                try readLabels(body, &offset, of: subject.type)
             }
         }
         body.skipBlanks(&offset)
@@ -127,7 +125,7 @@ extension Validator {
         case .count: reason = .countNegative
         case .sum: return
         case .whole, .bucket:
-            guard let bound = subject.bound, bound != .nan else { return }
+            guard let bound = labels.mark.bound, bound != .nan else { return }
             reason = .bucketNegative
         }
         throw Flaw(

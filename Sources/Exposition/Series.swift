@@ -24,7 +24,7 @@ extension Validator {
 
         let family = UInt64(truncatingIfNeeded: sample.family)
         let new = SeriesTable.Series(
-            hash: hash.pair(family, labels.hash), ignored: labels.ignored,
+            hash: hash.pair(family, labels.mark.hash), ignored: labels.mark.ignored,
             start: UInt32(truncatingIfNeeded: sample.start), line: UInt32(truncatingIfNeeded: line))
         if let old = series.insert(new) { try checkRepeated(sample, old, in: body) }
     }
@@ -35,7 +35,7 @@ extension Validator {
     private func checkRepeated(
         _ sample: Sample, _ old: SeriesTable.Series, in body: Span<UInt8>
     ) throws(Flaw) {
-        if sample.type.isDistribution && old.ignored == labels.ignored { return }
+        if sample.type.isDistribution && old.ignored == labels.mark.ignored { return }
         if hasRoomForComplaints {
             let isSame = body.haveSameLabels(
                 Int(old.start), sample.start, sample.type, group, hash)
@@ -107,17 +107,6 @@ extension Validator {
 }
 
 extension FamilyType {
-    /// Whether a label is not one, but says which quantile or bucket the line is about. Such a label
-    /// may even come twice; the last one stands.
-    @inline(__always)
-    func isBound(_ name: Name, in body: Span<UInt8>) -> Bool {
-        switch self {
-        case .summary: name.isEqual(to: "quantile", in: body)
-        case .histogram, .gaugeHistogram: name.isEqual(to: "le", in: body)
-        case .counter, .gauge, .untyped: false
-        }
-    }
-
     /// Whether a family of this type shows its metrics under the suffix of `part` too.
     func has(_ part: Part) -> Bool {
         switch self {
@@ -172,7 +161,7 @@ extension Span<UInt8> {
                 let isGiven =
                     group.number(of: name, in: self) != nil
                     || value.range.isEmpty && name.isEqual(to: "instance", in: self)
-                if !isGiven && !type.isBound(name, in: self) {
+                if !isGiven && !type.boundLabel.isName(name, in: self) {
                     pairs.append((name, value.range))
                 }
             } while self[offset] == 0x2C

@@ -93,7 +93,7 @@ public struct Validator: ~Copyable, Sendable {
         families.removeAll()
         series.removeAll()
         lastName = .none
-        lastLabels = LastLabels()
+        lastLabels.removeAll()
         current = ParserMemory()
         (judged, searched, line, isFinished) = (0, 0, 0, false)
         (samples, familiesWithSamples, overwritten) = (0, 0, 0)
@@ -105,6 +105,7 @@ public struct Validator: ~Copyable, Sendable {
     /// a series and 150 a family, and never shrink by themselves.
     public var storageBytes: Int {
         families.storageBytes &+ series.storageBytes &+ labels.storageBytes
+            &+ lastLabels.storageBytes
             &+ complaints.capacity &* MemoryLayout<Complaint>.stride
             &+ helpDemands.capacity &* MemoryLayout<HelpDemand>.stride &+ scratch.capacity
     }
@@ -115,6 +116,7 @@ public struct Validator: ~Copyable, Sendable {
         families = Families()
         series = SeriesTable()
         labels = LabelSet()
+        lastLabels = LastLabels()
         complaints = []
         helpDemands = []
         scratch = []

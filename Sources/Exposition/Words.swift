@@ -25,16 +25,24 @@ extension Span<UInt8> {
         return word
     }
 
-    /// The first line feed at or after `start`; `count` when there is none.
-    func lineFeed(from start: Int) -> Int {
-        var offset = start
-        while offset &+ 8 <= count {
-            let found = word(at: offset).bytes(equalTo: 0x0A)
-            if found != 0 { return offset &+ found.firstByte }
-            offset &+= 8
+    /// At most fifteen bytes as two words, with zeros above.
+    @inline(__always)
+    func partialWords(_ range: Range<Int>) -> (UInt64, UInt64) {
+        let wanted = range.upperBound &- range.lowerBound
+        guard hasBlock(at: range.lowerBound) else {
+            let half = Swift.min(wanted, 7)
+            let first = partialWord(at: range.lowerBound, count: half)
+            if wanted < 8 { return (first, 0) }
+            let eighth = UInt64(self[range.lowerBound &+ 7]) &<< 56
+            return (
+                first | eighth, partialWord(at: range.lowerBound &+ 8, count: wanted &- 8)
+            )
         }
-        while offset < count, self[offset] != 0x0A { offset &+= 1 }
-        return offset
+        // Without a branch, since nothing foretells the length. A shift by 64 or more leaves zero.
+        let bits = UInt64(truncatingIfNeeded: wanted) &* 8
+        let first = word(at: range.lowerBound) & ~(UInt64.max << bits)
+        let second = word(at: range.lowerBound &+ 8) & ~(UInt64.max << (Swift.max(bits, 64) &- 64))
+        return (first, second)
     }
 
     @inline(__always)
