@@ -157,7 +157,9 @@ extension Span<UInt8> {
     @inline(__always)
     func readValue(_ offset: inout Int) throws(Flaw) -> Float {
         let start = offset
-        if skipPlainDecimal(&offset), self[offset].endsToken { return .notNegative }
+        if skipPlainDecimal(&offset), self[offset] == 0x0A || self[offset].endsToken {
+            return .notNegative
+        }
         return try readRareValue(&offset, from: start)
     }
 

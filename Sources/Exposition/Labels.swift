@@ -6,47 +6,47 @@ extension Validator {
     ) throws(Flaw) {
         let bound = type.boundLabel
         guard var walk = lastLabels.begin(body, &offset, &labels, bound: bound) else { return }
-        while true {
+        var isLast = false
+        while !isLast {
             let start = offset
-            let name: Name
             let isBound: Bool
-            if let known = lastLabels.follow(&walk, body, &offset) {
-                (name, isBound) = (known.name, known.isBound)
+            if lastLabels.follow(&walk, body, &offset) {
+                isBound = lastLabels.label(of: walk).isBound
                 if !isBound { labels.repeatName() }
             } else {
                 body.skipBlanks(&offset)
                 if body[offset] == 0x7D { break }
                 let element = try readLabelName(body, &offset, bound, nameAt: nameAt)
                 guard let element else {
-                    if try endElement(body, &offset) { break }
+                    isLast = try endElement(body, &offset)
                     continue
                 }
-                (name, isBound) = (element.name, element.isBound)
+                isBound = element.isBound
+                lastLabels.meet(element.name, isBound: isBound, &walk)
             }
             let value = offset
             if isBound {
                 labels.mark.bound = try readBound(body, &offset, bound)
             } else {
-                try readValue(body, &offset, of: name, from: start)
+                try readValue(body, &offset, of: lastLabels.label(of: walk).name, from: start)
             }
-            let isLast = try endElement(body, &offset)
-            let end = isLast ? offset &+ 1 : offset
-            lastLabels.keep(name, isBound: isBound, value: value, end: end, labels, &walk)
-            if isLast { break }
+            isLast = try endElement(body, &offset)
+            lastLabels.keep(value: value, end: isLast ? offset &+ 1 : offset, labels, &walk)
         }
         offset &+= 1
-        if misgiving == nil && nameAt == nil { lastLabels.end(walk, at: offset, labels) }
+        if misgiving == nil && nameAt == nil { lastLabels.end(walk, isWhole: isLast) }
     }
 
     /// Moves behind the comma that follows a label, or to the closing brace, which makes it the last.
     @inline(__always)
     private func endElement(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> Bool {
         body.skipBlanks(&offset)
-        if body[offset] == 0x2C {
+        let byte = body[offset]
+        if byte == 0x2C {
             offset &+= 1
             return false
         }
-        guard body[offset] == 0x7D else { throw Flaw(.labelEndExpected, found: offset) }
+        guard byte == 0x7D else { throw Flaw(.labelEndExpected, found: offset) }
         return true
     }
 
@@ -203,7 +203,7 @@ extension Validator {
         lastLabels.removeAll()  // The names it counts on are overwritten below.
         let (name, range) = try findName(body, from: offset)
         let memory = current
-        if let family = memory.family, families[family].type?.isDistribution == true {
+        if memory.family >= 0, families[memory.family].type?.isDistribution == true {
             current.hasLabels = true
         }
         let meaning = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)

@@ -6,24 +6,24 @@ struct LastLabels: ~Copyable, Sendable {
     /// A label with its value.
     struct Known {
         let name: Name
-        /// Where its value starts, behind the quote.
-        let value: UInt32
-        /// Where the next label starts, behind the comma, or behind the closing brace.
-        let end: UInt32
         /// Whether it is a quantile or the bound of a bucket.
         let isBound: Bool
+        /// Where its value starts, behind the quote.
+        var value: UInt32 = 0
+        /// Where the next label starts, behind the comma, or behind the closing brace.
+        var end: UInt32 = 0
         /// What all labels up to it come to.
-        let mark: LabelSet.Mark
+        var mark = LabelSet.Mark()
     }
 
     /// The first labels; beyond `count` they are of older lines.
     private var labels = Records<Known>()
     private var count = 0
-    /// Where they start in the body, and how long they are with the closing brace; zero for none.
+    /// Where they start in the body, and how long they are.
     private var start = 0
     private var length = 0
-    /// What they all come to.
-    private var mark = LabelSet.Mark()
+    /// Whether they are all the labels, with the closing brace.
+    private var isWhole = false
     /// Which label was no label; of another type it may be one.
     private var bound = BoundLabel.none
 
@@ -41,7 +41,7 @@ struct LastLabels: ~Copyable, Sendable {
 
     var storageBytes: Int { labels.storageBytes }
 
-    mutating func removeAll() { (count, length) = (0, 0) }
+    mutating func removeAll() { (count, length, isWhole) = (0, 0, false) }
 
     /// Moves behind the labels that a line has in common with the line before. Nil when that was all,
     /// with the closing brace. Until `end`, nothing is known of either line.
@@ -50,24 +50,19 @@ struct LastLabels: ~Copyable, Sendable {
         _ body: Span<UInt8>, _ offset: inout Int, _ set: inout LabelSet, bound: BoundLabel
     ) -> Walk? {
         let here = offset
-        guard self.bound == bound else {
+        if self.bound != bound {
             self.bound = bound
             removeAll()
-            return Walk(here: here, there: here, count: 0, place: here)
         }
         let shared = body.sharedCount(here, start, most: length)
-        if shared == length, length > 0 {
-            offset &+= length
-            set.mark = mark
-            return nil
-        }
         var walk = Walk(here: here, there: start, count: count, place: start)
         while walk.index < count, Int(labels[walk.index].end) <= shared { walk.index &+= 1 }
         if walk.index > 0 {
-            let last = labels[walk.index &- 1]
-            offset &+= Int(last.end)
-            walk.place &+= Int(last.end)
-            set.mark = last.mark
+            let end = Int(labels[walk.index &- 1].end)
+            offset &+= end
+            walk.place &+= end
+            set.mark = labels[walk.index &- 1].mark
+            if walk.index == count && isWhole { return nil }
         }
         removeAll()
         return walk
@@ -76,43 +71,56 @@ struct LastLabels: ~Copyable, Sendable {
     /// Moves behind the name of the next label, its equals sign and its opening quote, if the line
     /// before has the same there.
     @inline(__always)
-    func follow(_ walk: inout Walk, _ body: Span<UInt8>, _ offset: inout Int) -> Known? {
-        guard walk.index < walk.count else { return nil }
-        let next = labels[walk.index]
-        let length = walk.there &+ Int(next.value) &- walk.place
+    func follow(_ walk: inout Walk, _ body: Span<UInt8>, _ offset: inout Int) -> Bool {
+        guard walk.index < walk.count else { return false }
+        let length = walk.there &+ Int(labels[walk.index].value) &- walk.place
         guard body.sharedCount(offset, walk.place, most: length) == length else {
             walk.count = 0
-            return nil
+            return false
         }
         offset &+= length
-        walk.place = walk.there &+ Int(next.end)
-        return next
+        walk.place = walk.there &+ Int(labels[walk.index].end)
+        return true
     }
 
-    /// Keeps a label whose name and value have been read, and what follows them.
+    /// The label that has been followed or met.
     @inline(__always)
-    mutating func keep(
-        _ name: Name, isBound: Bool, value: Int, end: Int, _ set: borrowing LabelSet,
-        _ walk: inout Walk
-    ) {
-        guard walk.index < LabelSet.fewMax else {
-            walk.count = 0
-            return
-        }
-        let known = Known(
-            name: name, value: UInt32(truncatingIfNeeded: value &- walk.here),
-            end: UInt32(truncatingIfNeeded: end &- walk.here), isBound: isBound, mark: set.mark)
-        labels.set(walk.index, to: known)
-        walk.index &+= 1
+    func label(of walk: Walk) -> Known { labels[walk.index] }
+
+    /// Notes the next label, which the line before does not have, as one to be kept.
+    @inline(__always)
+    mutating func meet(_ name: Name, isBound: Bool, _ walk: inout Walk) {
+        walk.count = 0
+        if walk.index >= LabelSet.fewMax { walk.index = LabelSet.fewMax }
+        labels.set(walk.index, to: Known(name: name, isBound: isBound))
     }
 
-    /// Keeps where the labels end, behind the closing brace.
+    /// Keeps the label that has been followed or met, once its value and what follows it are read.
     @inline(__always)
-    mutating func end(_ walk: Walk, at offset: Int, _ set: borrowing LabelSet) {
-        count = walk.index
+    mutating func keep(value: Int, end: Int, _ set: borrowing LabelSet, _ walk: inout Walk) {
+        let index = walk.index
+        labels[index].value = UInt32(truncatingIfNeeded: value &- walk.here)
+        labels[index].end = UInt32(truncatingIfNeeded: end &- walk.here)
+        labels[index].mark = set.mark
+        walk.index = index &+ 1
+    }
+
+    /// Where the value of the last label starts in a line whose labels start at `here`, if it is a
+    /// bound and stands right before the closing brace; else zero.
+    @inline(__always)
+    func lastBound(from here: Int) -> Int {
+        guard isWhole, count > 0, labels[count &- 1].isBound else { return 0 }
+        return here &+ Int(labels[count &- 1].value)
+    }
+
+    /// Notes that the labels have been read and were right. `isWhole` tells whether the last one that
+    /// was kept has the closing brace behind it.
+    @inline(__always)
+    mutating func end(_ walk: Walk, isWhole: Bool) {
         start = walk.here
-        length = offset &- walk.here
-        mark = set.mark
+        count = Swift.min(walk.index, LabelSet.fewMax)
+        length = count > 0 ? Int(labels[count &- 1].end) : 0
+        self.isWhole = isWhole && walk.index <= LabelSet.fewMax
     }
 }
 

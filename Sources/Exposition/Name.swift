@@ -157,6 +157,15 @@ extension Span<UInt8> {
         return hash.end(self, rest..<offset, length: offset &- start, of: state)
     }
 
+    /// Whether a metric name that has been read up to here ends here.
+    @inline(__always)
+    func endsName(at offset: Int) -> Bool {
+        guard offset < count else { return false }
+        let byte = self[offset]
+        if byte == 0x7B || byte == 0x20 { return true }
+        return !NameKind.metric.contains(byte) && byte != 0x22
+    }
+
     @inline(never)
     private func readQuotedEnd(
         _ offset: inout Int, from start: Int, _ hash: KeyedHash

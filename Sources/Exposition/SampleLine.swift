@@ -4,30 +4,41 @@ struct Subject {
     var part = Part.whole
     /// What the family has been since its first sample, at the latest.
     var type = FamilyType.untyped
+    /// Whether the family has had a sample that was right.
+    var isAdmitted = false
     /// The name as it stands in the line.
     var name = 0..<0
 }
 
 extension Validator {
-    /// Reads a line that starts with neither '#' nor a line feed, and moves behind its line feed.
+    /// Reads a line that starts with neither '#' nor a line feed, and moves behind its line feed. Nil
+    /// when all is known of its sample, which then has been counted.
     @inline(__always)
-    mutating func readSample(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> Sample {
+    mutating func readSample(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> Sample? {
+        if samples < rules.seriesMax, bucketHead.skipLine(body, &offset) {
+            samples &+= 1
+            offset &+= 1
+            current.family = bucketHead.family
+            return nil
+        }
         let start = offset
-        misgiving = nil
+        var headLength = 0
+        if misgiving != nil { misgiving = nil }
         labels.removeAll()
         let subject: Subject
         if body[offset] == 0x7B {
             subject = try readNameInBraces(body, &offset)
         } else {
-            let start = offset
             if !skipLastName(body, &offset) { try readNewName(body, &offset) }
-            subject = settle(lastMeaning, start..<offset)
-            current.family = subject.family
-            if subject.type.isDistribution { current.hasLabels = true }
+            subject = settle(start..<offset)
             body.skipBlanks(&offset)
             if body[offset] == 0x7B {
                 offset &+= 1
+                let labelsStart = offset
                 try readLabels(body, &offset, of: subject.type)
+                if subject.type.isDistribution {
+                    headLength = lastLabels.lastBound(from: labelsStart) &- start
+                }
             }
         }
         body.skipBlanks(&offset)
@@ -43,21 +54,20 @@ extension Validator {
             misgiving.readTo = end
             throw misgiving
         }
-        return Sample(
-            family: subject.family, type: subject.type, start: start, end: end, name: subject.name)
+        return Sample(subject: subject, start: start, end: end, headLength: headLength)
     }
 
     /// Moves behind the name that the line before had, if this line has it too.
     @inline(__always)
     func skipLastName(_ body: Span<UInt8>, _ offset: inout Int) -> Bool {
         let last = lastName.range
-        let end = offset &+ last.count
+        let length = last.upperBound &- last.lowerBound
         guard
-            end > offset && end < body.count
-                && body.isEqual(offset, last.lowerBound, count: last.count)
-                && !NameKind.metric.contains(body[end]) && body[end] != 0x22
+            length > 0
+                && body.sharedCount(offset, last.lowerBound, most: length) == length
+                && body.endsName(at: offset &+ length)
         else { return false }
-        offset = end
+        offset &+= length
         return true
     }
 
@@ -71,6 +81,7 @@ extension Validator {
         guard !name.isEmpty else { throw Flaw(.metricNameExpected, found: start) }
         try checkName(name, .metric, from: start, to: offset, in: body)
         try know(name, from: start, to: offset, in: body)
+        bucketHead = .none
     }
 
     /// Finds out what a name means, and keeps it for the next line.
@@ -80,11 +91,28 @@ extension Validator {
     ) throws(Flaw) {
         lastMeaning = try family(of: name, from: start, to: end, in: body)
         lastName = name.isQuoted ? .none : name
+        lastType = nil
+    }
+
+    /// What a sample speaks of whose name is the last one that was read. The range is where it stands
+    /// in this line.
+    @inline(__always)
+    private mutating func settle(_ range: Range<Int>) -> Subject {
+        var subject = Subject(family: lastMeaning.family, part: lastMeaning.part, name: range)
+        if let lastType {
+            subject.type = lastType
+            subject.isAdmitted = true
+        } else {
+            subject = settle(lastMeaning, range)
+        }
+        current.family = subject.family
+        if subject.type.isDistribution { current.hasLabels = true }
+        return subject
     }
 
     /// What a sample of this name speaks of. A family whose first sample comes before any TYPE is
     /// untyped from then on.
-    @inline(__always)
+    @inline(never)
     mutating func settle(_ meaning: Meaning, _ range: Range<Int>) -> Subject {
         var type = FamilyType.untyped
         if let decided = families[meaning.family].type {

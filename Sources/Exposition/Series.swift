@@ -9,20 +9,26 @@ extension Validator {
             isFull = true
             throw Flaw(
                 .tooManySeries(max: rules.seriesMax), at: sample.start, readTo: sample.end,
-                showing: sample.name)
+                showing: sample.subject.name)
         }
         samples &+= 1
-        if !families[sample.family].hasSamples {
-            families[sample.family].hasSamples = true
-            familiesWithSamples &+= 1
-            if rules.demandsPushable {
-                try admitFamily(of: sample, in: body, line: line, lineStart: lineStart)
-            }
+        if !sample.subject.isAdmitted {
+            try admit(sample, in: body, line: line, lineStart: lineStart)
         }
-        guard rules.demandsPushable else { return }
-        if labels.mark.isOverwritten { overwritten &+= 1 }
+        if rules.demandsPushable { try enter(sample, in: body, line: line) }
+        guard sample.headLength > 0, !labels.mark.isOverwritten, rules.labelValueBytesMax >= 200
+        else { return }
+        bucketHead = BucketHead(
+            start: sample.start, length: sample.headLength, family: sample.subject.family)
+    }
 
-        let family = UInt64(truncatingIfNeeded: sample.family)
+    /// Enters the series of a sample, unless it is there.
+    @inline(__always)
+    private mutating func enter(
+        _ sample: Sample, in body: Span<UInt8>, line: Int
+    ) throws(Flaw) {
+        if labels.mark.isOverwritten { overwritten &+= 1 }
+        let family = UInt64(truncatingIfNeeded: sample.subject.family)
         let new = SeriesTable.Series(
             hash: hash.pair(family, labels.mark.hash), ignored: labels.mark.ignored,
             start: UInt32(truncatingIfNeeded: sample.start), line: UInt32(truncatingIfNeeded: line))
@@ -35,27 +41,41 @@ extension Validator {
     private func checkRepeated(
         _ sample: Sample, _ old: SeriesTable.Series, in body: Span<UInt8>
     ) throws(Flaw) {
-        if sample.type.isDistribution && old.ignored == labels.mark.ignored { return }
+        if sample.subject.type.isDistribution && old.ignored == labels.mark.ignored { return }
         if hasRoomForComplaints {
             let isSame = body.haveSameLabels(
-                Int(old.start), sample.start, sample.type, group, hash)
+                Int(old.start), sample.start, sample.subject.type, group, hash)
             if !isSame { return }
         }
         throw Flaw(
             .seriesRepeated(line: Int(old.line)), at: sample.start, readTo: sample.end,
-            showing: sample.name)
+            showing: sample.subject.name)
     }
 }
 
 extension Validator {
+    /// Takes in the family of a sample, if this is its first.
+    @inline(never)
+    private mutating func admit(
+        _ sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
+    ) throws(Flaw) {
+        let subject = sample.subject
+        if lastMeaning.family == subject.family { lastType = subject.type }
+        guard !families[subject.family].hasSamples else { return }
+        families[subject.family].hasSamples = true
+        familiesWithSamples &+= 1
+        guard rules.demandsPushable else { return }
+        try admitFamily(of: sample, in: body, line: line, lineStart: lineStart)
+    }
+
     /// Refuses a family, at its first sample, that the Pushgateway will not have beside the others or
     /// beside its own.
     @inline(never)
     private mutating func admitFamily(
         of sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
     ) throws(Flaw) {
-        let name = families[sample.family].name
-        let type = sample.type
+        let name = families[sample.subject.family].name
+        let type = sample.subject.type
         func flaw(_ reason: Complaint.Reason) -> Flaw {
             Flaw(reason, at: sample.start, readTo: sample.end, showing: name.range)
         }
@@ -74,7 +94,8 @@ extension Validator {
             if own.help != nil {
                 helpDemands.append(
                     HelpDemand(
-                        family: sample.family, own: number, line: line, lineStart: lineStart,
+                        family: sample.subject.family, own: number, line: line,
+                        lineStart: lineStart,
                         flaw: flaw(.helpContradicted)))
             }
         }

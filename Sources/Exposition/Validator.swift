@@ -31,7 +31,10 @@ public struct Validator: ~Copyable, Sendable {
     /// The name of the line before, which most lines repeat, and what it means.
     var lastName = Name.none
     var lastMeaning = Meaning(family: 0, part: .whole)
+    /// The type of its family, once that has had a sample that was right, and so stands.
+    var lastType: FamilyType?
     var lastLabels = LastLabels()
+    var bucketHead = BucketHead.none
     /// The parser's memory of the line before, which matters to names in braces.
     var current = ParserMemory()
 
@@ -94,6 +97,7 @@ public struct Validator: ~Copyable, Sendable {
         series.removeAll()
         lastName = .none
         lastLabels.removeAll()
+        bucketHead = .none
         current = ParserMemory()
         (judged, searched, line, isFinished) = (0, 0, 0, false)
         (samples, familiesWithSamples, overwritten) = (0, 0, 0)
@@ -148,18 +152,18 @@ public struct Validator: ~Copyable, Sendable {
 
 /// A sample line that has been read.
 struct Sample {
-    let family: Int
-    let type: FamilyType
+    let subject: Subject
     /// Where it starts, and where its line feed is.
     let start, end: Int
-    /// Its name, as far as it can be shown.
-    let name: Range<Int>
+    /// How many bytes it may have in common with the other buckets or quantiles of its metric; zero
+    /// or less for none.
+    let headLength: Int
 }
 
 /// What the Pushgateway's parser fails to forget at the end of a line.
 struct ParserMemory {
-    /// The family of the last line that named one.
-    var family: Int?
+    /// The family of the last line that named one; below zero before that.
+    var family = -1
     /// Whether any line of a summary or histogram has gone before.
     var hasLabels = false
 }

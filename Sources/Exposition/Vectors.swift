@@ -34,11 +34,11 @@ extension Span<UInt8> {
     /// earlier one.
     @inline(__always)
     func sharedCount(_ first: Int, _ second: Int, most: Int) -> Int {
+        guard hasBlock(at: first &+ most) else {
+            return sharedCountAtEnd(first, second, most: most)
+        }
         var shared = 0
         while shared < most {
-            guard hasBlock(at: first &+ shared) else {
-                return sharedCountAtEnd(first, second, from: shared, most: most)
-            }
             let differences = kanmon_differences(
                 block(at: first &+ shared), block(at: second &+ shared))
             if differences != 0 {
@@ -50,8 +50,13 @@ extension Span<UInt8> {
     }
 
     @inline(never)
-    private func sharedCountAtEnd(_ first: Int, _ second: Int, from start: Int, most: Int) -> Int {
-        var shared = start
+    private func sharedCountAtEnd(_ first: Int, _ second: Int, most: Int) -> Int {
+        var shared = 0
+        while shared &+ 8 <= most, first &+ shared &+ 8 <= count,
+            word(at: first &+ shared) == word(at: second &+ shared)
+        {
+            shared &+= 8
+        }
         while shared < most, first &+ shared < count,
             self[first &+ shared] == self[second &+ shared]
         {
