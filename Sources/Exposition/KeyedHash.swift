@@ -14,8 +14,10 @@ struct KeyedHash {
 
     /// The hash of a range of bytes.
     @inline(__always)
-    func callAsFunction(_ body: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
-        var hash = begin
+    func callAsFunction(
+        _ body: Span<UInt8>, _ range: Range<Int>, seed: UInt64? = nil
+    ) -> UInt64 {
+        var hash = seed ?? begin
         var offset = range.lowerBound
         while offset &+ 16 <= range.upperBound {
             hash = absorb(body, offset, into: hash)

@@ -9,9 +9,9 @@ extension Validator {
         var isLast = false
         while !isLast {
             let start = offset
-            let isBound: Bool
+            var isBound = false
             if lastLabels.follow(&walk, body, &offset) {
-                isBound = lastLabels.label(of: walk).isBound
+                isBound = lastLabels.isBound(at: walk)
                 if !isBound { labels.repeatName() }
             } else {
                 body.skipBlanks(&offset)
@@ -22,16 +22,15 @@ extension Validator {
                     continue
                 }
                 isBound = element.isBound
-                lastLabels.meet(element.name, isBound: isBound, &walk)
+                lastLabels.meet(element.name, start..<offset, isBound: isBound, &walk)
             }
-            let value = offset
             if isBound {
                 labels.mark.bound = try readBound(body, &offset, bound)
             } else {
-                try readValue(body, &offset, of: lastLabels.label(of: walk).name, from: start)
+                try readValue(body, &offset, of: lastLabels.name(of: walk), from: start)
             }
             isLast = try endElement(body, &offset)
-            lastLabels.keep(value: value, end: isLast ? offset &+ 1 : offset, labels, &walk)
+            lastLabels.keep(end: isLast ? offset &+ 1 : offset, labels, &walk)
         }
         offset &+= 1
         if misgiving == nil && nameAt == nil { lastLabels.end(walk, isWhole: isLast) }
@@ -79,15 +78,13 @@ extension Validator {
     private mutating func readValue(
         _ body: Span<UInt8>, _ offset: inout Int, of name: Name, from start: Int
     ) throws(Flaw) {
-        let value = try body.readLabelValue(&offset, hash)
-        if value.range.count > rules.labelValueBytesMax { doubtLength(of: value.range) }
-        let pair = hash.pair(name.hash, value.hash)
-        if group.mayHave(name.hash) {
-            let isGiven = compare(name, from: start, value.range, in: body)
+        let valueStart = offset
+        let pair = try body.readLabelValue(&offset, hash, seed: name.hash)
+        let length = offset &- 1 &- valueStart
+        if length > rules.labelValueBytesMax { doubtLength(of: valueStart..<offset &- 1) }
+        if length == 0 || group.mayHave(name.hash) {
+            let isGiven = compare(name, from: start, valueStart..<offset &- 1, in: body)
             if isGiven { return labels.ignore(pair) }
-        }
-        if value.range.isEmpty && name.isEqual(to: "instance", in: body) {
-            return labels.ignore(pair)
         }
         labels.add(pair)
     }
@@ -112,12 +109,14 @@ extension Validator {
     private mutating func readRareBound(
         _ body: Span<UInt8>, _ offset: inout Int, _ bound: BoundLabel
     ) throws(Flaw) -> Float {
-        let value = try body.readLabelValue(&offset, hash)
-        if value.range.count > rules.labelValueBytesMax { doubtLength(of: value.range) }
-        guard let float = Float(body, in: value.range) else {
+        let start = offset
+        _ = try body.readLabelValue(&offset, hash, seed: hash.begin)
+        let value = start..<offset &- 1
+        if value.count > rules.labelValueBytesMax { doubtLength(of: value) }
+        guard let float = Float(body, in: value) else {
             throw Flaw(
-                bound == .quantile ? .quantileInvalid : .boundInvalid, at: value.range.lowerBound,
-                readTo: offset &- 1, showing: value.range)
+                bound == .quantile ? .quantileInvalid : .boundInvalid, at: start,
+                readTo: value.upperBound, showing: value)
         }
         return float
     }
@@ -130,14 +129,14 @@ extension Validator {
         misgiving = misgiving ?? flaw
     }
 
-    /// Whether the group has a label of this name. If so, its value must be the group's; an empty
-    /// one is as good as none.
+    /// Whether the Pushgateway gives every sample a label of this name. If the group has it, the value
+    /// must be the group's; an empty one is as good as none.
     @inline(never)
     private mutating func compare(
         _ name: Name, from start: Int, _ value: Range<Int>, in body: Span<UInt8>
     ) -> Bool {
         guard rules.demandsPushable, let number = group.number(of: name, in: body) else {
-            return false
+            return value.isEmpty && name.isEqual(to: "instance", in: body)
         }
         if value.isEmpty || group.isValue(value, of: number, in: body) { return true }
         switch rules.labelConflicts {
@@ -253,7 +252,7 @@ extension Validator {
             body.skipBlanks(&offset)
             guard body[offset] == 0x22 else { throw Flaw(.quoteExpected, found: offset) }
             offset &+= 1
-            _ = try body.readLabelValue(&offset, hash)
+            _ = try body.readLabelValue(&offset, hash, seed: hash.begin)
             body.skipBlanks(&offset)
             guard body[offset] == 0x2C else { break }
             offset &+= 1

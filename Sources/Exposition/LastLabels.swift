@@ -6,12 +6,14 @@ struct LastLabels: ~Copyable, Sendable {
     /// A label with its value.
     struct Known {
         let name: Name
+        /// Where the label stood in the body when it was met, and how far it is from there to behind
+        /// the opening quote.
+        let start, head: UInt32
+        /// Where the next label starts, behind the comma, or behind the closing brace: from the start
+        /// of the labels, and so the same place in both lines.
+        var end: UInt32 = 0
         /// Whether it is a quantile or the bound of a bucket.
         let isBound: Bool
-        /// Where its value starts, behind the quote.
-        var value: UInt32 = 0
-        /// Where the next label starts, behind the comma, or behind the closing brace.
-        var end: UInt32 = 0
         /// What all labels up to it come to.
         var mark = LabelSet.Mark()
     }
@@ -29,14 +31,12 @@ struct LastLabels: ~Copyable, Sendable {
 
     /// How far a line has come that goes along with the line before.
     struct Walk {
-        /// Where the labels of both lines start in the body.
-        let here, there: Int
+        /// Where the labels start in the body.
+        let here: Int
         /// How many labels the line before has, as long as the names have been the same.
         var count: Int
         /// The number of the next label.
         var index = 0
-        /// Where that starts in the line before.
-        var place: Int
     }
 
     var storageBytes: Int { labels.storageBytes }
@@ -49,19 +49,17 @@ struct LastLabels: ~Copyable, Sendable {
     mutating func begin(
         _ body: Span<UInt8>, _ offset: inout Int, _ set: inout LabelSet, bound: BoundLabel
     ) -> Walk? {
-        let here = offset
         if self.bound != bound {
             self.bound = bound
             removeAll()
         }
-        let shared = body.sharedCount(here, start, most: length)
-        var walk = Walk(here: here, there: start, count: count, place: start)
+        var walk = Walk(here: offset, count: count)
+        let shared = body.sharedCount(offset, start, most: length)
         while walk.index < count, Int(labels[walk.index].end) <= shared { walk.index &+= 1 }
         if walk.index > 0 {
-            let end = Int(labels[walk.index &- 1].end)
-            offset &+= end
-            walk.place &+= end
-            set.mark = labels[walk.index &- 1].mark
+            let last = walk.index &- 1
+            offset &+= Int(labels[last].end)
+            set.mark = labels[last].mark
             if walk.index == count && isWhole { return nil }
         }
         removeAll()
@@ -73,44 +71,40 @@ struct LastLabels: ~Copyable, Sendable {
     @inline(__always)
     func follow(_ walk: inout Walk, _ body: Span<UInt8>, _ offset: inout Int) -> Bool {
         guard walk.index < walk.count else { return false }
-        let length = walk.there &+ Int(labels[walk.index].value) &- walk.place
-        guard body.sharedCount(offset, walk.place, most: length) == length else {
+        let start = Int(labels[walk.index].start)
+        let head = Int(labels[walk.index].head)
+        guard body.sharedCount(offset, start, most: head) == head else {
             walk.count = 0
             return false
         }
-        offset &+= length
-        walk.place = walk.there &+ Int(labels[walk.index].end)
+        offset &+= head
         return true
     }
 
     /// The label that has been followed or met.
     @inline(__always)
-    func label(of walk: Walk) -> Known { labels[walk.index] }
-
-    /// Notes the next label, which the line before does not have, as one to be kept.
+    func name(of walk: Walk) -> Name { labels[walk.index].name }
     @inline(__always)
-    mutating func meet(_ name: Name, isBound: Bool, _ walk: inout Walk) {
+    func isBound(at walk: Walk) -> Bool { labels[walk.index].isBound }
+
+    /// Notes the next label, which the line before does not have, as one to be kept: its name, and
+    /// where it starts and its value.
+    @inline(__always)
+    mutating func meet(_ name: Name, _ head: Range<Int>, isBound: Bool, _ walk: inout Walk) {
         walk.count = 0
-        if walk.index >= LabelSet.fewMax { walk.index = LabelSet.fewMax }
-        labels.set(walk.index, to: Known(name: name, isBound: isBound))
+        if walk.index > LabelSet.fewMax { walk.index = LabelSet.fewMax }
+        let known = Known(
+            name: name, start: UInt32(truncatingIfNeeded: head.lowerBound),
+            head: UInt32(truncatingIfNeeded: head.count), isBound: isBound)
+        labels.set(walk.index, to: known)
     }
 
     /// Keeps the label that has been followed or met, once its value and what follows it are read.
     @inline(__always)
-    mutating func keep(value: Int, end: Int, _ set: borrowing LabelSet, _ walk: inout Walk) {
-        let index = walk.index
-        labels[index].value = UInt32(truncatingIfNeeded: value &- walk.here)
-        labels[index].end = UInt32(truncatingIfNeeded: end &- walk.here)
-        labels[index].mark = set.mark
-        walk.index = index &+ 1
-    }
-
-    /// Where the value of the last label starts in a line whose labels start at `here`, if it is a
-    /// bound and stands right before the closing brace; else zero.
-    @inline(__always)
-    func lastBound(from here: Int) -> Int {
-        guard isWhole, count > 0, labels[count &- 1].isBound else { return 0 }
-        return here &+ Int(labels[count &- 1].value)
+    mutating func keep(end: Int, _ set: borrowing LabelSet, _ walk: inout Walk) {
+        labels[walk.index].end = UInt32(truncatingIfNeeded: end &- walk.here)
+        labels[walk.index].mark = set.mark
+        walk.index &+= 1
     }
 
     /// Notes that the labels have been read and were right. `isWhole` tells whether the last one that
@@ -121,6 +115,15 @@ struct LastLabels: ~Copyable, Sendable {
         count = Swift.min(walk.index, LabelSet.fewMax)
         length = count > 0 ? Int(labels[count &- 1].end) : 0
         self.isWhole = isWhole && walk.index <= LabelSet.fewMax
+    }
+
+    /// Where the value of the last label starts in a line whose labels start at `here`, if it is a
+    /// bound and stands right before the closing brace; else zero.
+    @inline(__always)
+    func lastBound(from here: Int) -> Int {
+        guard isWhole, count > 0, labels[count &- 1].isBound else { return 0 }
+        let before = count > 1 ? Int(labels[count &- 2].end) : 0
+        return here &+ before &+ Int(labels[count &- 1].head)
     }
 }
 

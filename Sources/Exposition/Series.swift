@@ -177,13 +177,15 @@ extension Span<UInt8> {
                 offset &+= 1
                 skipBlanks(&offset)
                 offset &+= 1
-                let value = try readLabelValue(&offset, hash)
+                let start = offset
+                _ = try readLabelValue(&offset, hash, seed: hash.begin)
+                let value = start..<offset &- 1
                 skipBlanks(&offset)
                 let isGiven =
                     group.number(of: name, in: self) != nil
-                    || value.range.isEmpty && name.isEqual(to: "instance", in: self)
+                    || value.isEmpty && name.isEqual(to: "instance", in: self)
                 if !isGiven && !type.boundLabel.isName(name, in: self) {
-                    pairs.append((name, value.range))
+                    pairs.append((name, value))
                 }
             } while self[offset] == 0x2C
         } catch {
