@@ -6,13 +6,10 @@ struct BucketHead {
     /// Where the line starts whose head it is, and its bytes; zero for none.
     private let start: Int
     private let length: Int
-    let family: Int
 
-    static let none = BucketHead(start: 0, length: 0, family: 0)
+    static let none = BucketHead(start: 0, length: 0)
 
-    init(start: Int, length: Int, family: Int) {
-        (self.start, self.length, self.family) = (start, length, family)
-    }
+    init(start: Int, length: Int) { (self.start, self.length) = (start, length) }
 
     /// Moves to the line feed of a line with this head, when bound and value are plain numbers without
     /// a sign. Otherwise false, and nothing moved.

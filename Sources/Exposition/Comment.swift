@@ -32,8 +32,7 @@ extension Validator {
             try checkName(name, .metric, from: start, to: offset, in: body)
             try know(name, from: start, to: offset, in: body)
         }
-        let family = lastMeaning.family
-        current.family = family
+        let family = subject.family
         body.skipBlanks(&offset)
         if body[offset] == 0x0A { return }
 

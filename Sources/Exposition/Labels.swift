@@ -2,10 +2,13 @@ extension Validator {
     /// Reads the labels behind an opening brace, and moves behind the closing one. `nameAt` is where,
     /// in a line like `{"name",label="value"}`, the metric name stands that is known already.
     mutating func readLabels(
-        _ body: Span<UInt8>, _ offset: inout Int, of type: FamilyType, nameAt: Int? = nil
+        _ body: Span<UInt8>, _ offset: inout Int, nameAt: Int? = nil
     ) throws(Flaw) {
-        let bound = type.boundLabel
-        guard var walk = lastLabels.begin(body, &offset, &labels, bound: bound) else { return }
+        let start = offset
+        let bound = subject.type.boundLabel
+        guard var walk = lastLabels.begin(body, &offset, &labels, bound: bound) else {
+            return noteHead(from: start)
+        }
         var isLast = false
         while !isLast {
             let start = offset
@@ -33,7 +36,16 @@ extension Validator {
             lastLabels.keep(end: isLast ? offset &+ 1 : offset, labels, &walk)
         }
         offset &+= 1
-        if misgiving == nil && nameAt == nil { lastLabels.end(walk, isWhole: isLast) }
+        guard misgiving == nil && nameAt == nil else { return }
+        lastLabels.end(walk, isWhole: isLast)
+        noteHead(from: start)
+    }
+
+    /// Notes what a line whose labels start here may have in common with the next bucket.
+    @inline(__always)
+    private mutating func noteHead(from start: Int) {
+        guard subject.type.isDistribution else { return }
+        sample.headLength = lastLabels.lastBound(from: start) &- sample.start
     }
 
     /// Moves behind the comma that follows a label, or to the closing brace, which makes it the last.
@@ -196,37 +208,35 @@ extension Validator {
     @inline(never)
     mutating func readNameInBraces(
         _ body: Span<UInt8>, _ offset: inout Int
-    ) throws(Flaw) -> Subject {
+    ) throws(Flaw) {
         let brace = offset
         offset &+= 1
         lastLabels.removeAll()  // The names it counts on are overwritten below.
         let (name, range) = try findName(body, from: offset)
-        let memory = current
-        if memory.family >= 0, families[memory.family].type?.isDistribution == true {
-            current.hasLabels = true
+        let familyBefore = subject.family
+        if familyBefore >= 0, families[familyBefore].type?.isDistribution == true {
+            hasReadLabels = true
         }
-        let meaning = try family(of: name, from: range.lowerBound, to: range.upperBound, in: body)
-        let subject = settle(meaning, range)
-        current.family = subject.family
-        try readLabels(body, &offset, of: subject.type, nameAt: range.lowerBound)
+        try know(name, from: range.lowerBound, to: range.upperBound, in: body)
+        lastName = .none  // It may have been read with the rules for labels.
+        sample.name = range
+        settle()
+        try readLabels(body, &offset, nameAt: range.lowerBound)
+        guard subject.type.isDistribution, familyBefore != subject.family else { return }
         let isFirst = body.isBlank(from: brace &+ 1, to: range.lowerBound)
-        try checkPlace(of: subject, isFirst: isFirst, memory, readTo: offset &- 1)
-        return subject
+        try checkPlace(isFirst: isFirst, readTo: offset &- 1)
     }
 
     /// The parser starts a line in braces with what it remembers of the line before. When that was of
     /// another family, it crashes on the labels of a summary or histogram, or puts the line into a
     /// metric of that other family, or takes `le` and `quantile` for ordinary labels.
-    private func checkPlace(
-        of subject: Subject, isFirst: Bool, _ memory: ParserMemory, readTo: Int
-    ) throws(Flaw) {
-        guard subject.type.isDistribution, memory.family != subject.family else { return }
-        let isRightlyPlaced = isFirst && !current.hasLabels
+    private func checkPlace(isFirst: Bool, readTo: Int) throws(Flaw) {
+        let isRightlyPlaced = isFirst && !hasReadLabels
         let isHarmless = labels.count == 0 && (isRightlyPlaced || !rules.demandsPushable)
         guard !isHarmless else { return }
         throw Flaw(
-            .metricNameMisplaced, at: subject.name.lowerBound, readTo: readTo,
-            showing: subject.name)
+            .metricNameMisplaced, at: sample.name.lowerBound, readTo: readTo,
+            showing: sample.name)
     }
 
     /// Goes through the elements between braces as far as the one without '='.

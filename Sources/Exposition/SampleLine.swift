@@ -1,60 +1,66 @@
-/// What a sample line speaks of.
+/// What the last name that was read speaks of.
 struct Subject {
-    var family = 0
+    /// Below zero before any name.
+    var family = -1
     var part = Part.whole
-    /// What the family has been since its first sample, at the latest.
+    /// What the family is from its first sample on.
     var type = FamilyType.untyped
-    /// Whether the family has had a sample that was right.
+    /// Whether it has had that, and the line was right; then the type stands.
     var isAdmitted = false
-    /// The name as it stands in the line.
+}
+
+/// Places in the sample line that was read last.
+struct SamplePlaces {
+    /// Where it starts, and where its line feed is.
+    var start = 0
+    var end = 0
+    /// The name.
     var name = 0..<0
+    /// How many bytes it may have in common with the other buckets or quantiles of its metric; zero
+    /// or less for none.
+    var headLength = 0
 }
 
 extension Validator {
-    /// Reads a line that starts with neither '#' nor a line feed, and moves behind its line feed. Nil
-    /// when all is known of its sample, which then has been counted.
+    /// Reads a line that starts with neither '#' nor a line feed, and moves behind its line feed. What
+    /// it says is in `subject`, `sample` and `labels` then: handed on as values, which do not fit into
+    /// registers, it took 40 instructions more.
     @inline(__always)
-    mutating func readSample(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> Sample? {
-        if samples < rules.seriesMax, bucketHead.skipLine(body, &offset) {
-            samples &+= 1
-            offset &+= 1
-            current.family = bucketHead.family
-            return nil
-        }
-        let start = offset
-        var headLength = 0
+    mutating func readSample(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) {
+        sample.start = offset
+        sample.headLength = 0
         if misgiving != nil { misgiving = nil }
         labels.removeAll()
-        let subject: Subject
         if body[offset] == 0x7B {
-            subject = try readNameInBraces(body, &offset)
+            try readNameInBraces(body, &offset)
         } else {
             if !skipLastName(body, &offset) { try readNewName(body, &offset) }
-            subject = settle(start..<offset)
+            sample.name = unsafe Range(uncheckedBounds: (sample.start, offset))
+            if !subject.isAdmitted { settleAtStart() }
             body.skipBlanks(&offset)
             if body[offset] == 0x7B {
                 offset &+= 1
-                let labelsStart = offset
-                try readLabels(body, &offset, of: subject.type)
-                if subject.type.isDistribution {
-                    headLength = lastLabels.lastBound(from: labelsStart) &- start
-                }
+                try readLabels(body, &offset)
             }
         }
+        if body[offset] == 0x20 { offset &+= 1 }
         body.skipBlanks(&offset)
         let valueStart = offset
         let value = try body.readValue(&offset)
         if value == .negative && subject.type.isHistogram {
-            try checkCount(of: subject, value: valueStart..<offset)
+            try checkCount(value: valueStart..<offset)
         }
         if body[offset] != 0x0A { try readTimestamp(body, &offset) }
-        let end = offset
+        sample.end = offset
         offset &+= 1
-        if var misgiving {
-            misgiving.readTo = end
-            throw misgiving
-        }
-        return Sample(subject: subject, start: start, end: end, headLength: headLength)
+        if misgiving != nil { try endMisgiving() }
+    }
+
+    @inline(never)
+    private mutating func endMisgiving() throws(Flaw) {
+        guard var misgiving else { return }
+        misgiving.readTo = sample.end
+        throw misgiving
     }
 
     /// Moves behind the name that the line before had, if this line has it too.
@@ -81,7 +87,6 @@ extension Validator {
         guard !name.isEmpty else { throw Flaw(.metricNameExpected, found: start) }
         try checkName(name, .metric, from: start, to: offset, in: body)
         try know(name, from: start, to: offset, in: body)
-        bucketHead = .none
     }
 
     /// Finds out what a name means, and keeps it for the next line.
@@ -89,38 +94,28 @@ extension Validator {
     mutating func know(
         _ name: Name, from start: Int, to end: Int, in body: Span<UInt8>
     ) throws(Flaw) {
-        lastMeaning = try family(of: name, from: start, to: end, in: body)
+        let meaning = try family(of: name, from: start, to: end, in: body)
+        subject = Subject(family: meaning.family, part: meaning.part)
         lastName = name.isQuoted ? .none : name
-        lastType = nil
+        bucketHead = .none
     }
 
-    /// What a sample speaks of whose name is the last one that was read. The range is where it stands
-    /// in this line.
-    @inline(__always)
-    private mutating func settle(_ range: Range<Int>) -> Subject {
-        var subject = Subject(family: lastMeaning.family, part: lastMeaning.part, name: range)
-        if let lastType {
-            subject.type = lastType
-            subject.isAdmitted = true
-        } else {
-            subject = settle(lastMeaning, range)
-        }
-        current.family = subject.family
-        if subject.type.isDistribution { current.hasLabels = true }
-        return subject
-    }
-
-    /// What a sample of this name speaks of. A family whose first sample comes before any TYPE is
-    /// untyped from then on.
+    /// Notes that a sample starts with the name that was read last.
     @inline(never)
-    mutating func settle(_ meaning: Meaning, _ range: Range<Int>) -> Subject {
-        var type = FamilyType.untyped
-        if let decided = families[meaning.family].type {
-            type = decided
+    private mutating func settleAtStart() {
+        settle()
+        if subject.type.isDistribution { hasReadLabels = true }
+    }
+
+    /// Decides the type of the name that was read last, which a sample has. A family whose first
+    /// sample comes before any TYPE is untyped from then on.
+    mutating func settle() {
+        if let decided = families[subject.family].type {
+            subject.type = decided
         } else {
-            families.declare(meaning.family, type)
+            subject.type = .untyped
+            families.declare(subject.family, .untyped)
         }
-        return Subject(family: meaning.family, part: meaning.part, type: type, name: range)
     }
 
     /// Refuses what was written in quotes and is no name. By grammar the others are.
@@ -147,7 +142,7 @@ extension Validator {
     }
 
     /// A histogram's negative count or bucket cannot be stored by the Pushgateway, which keeps them unsigned.
-    private func checkCount(of subject: Subject, value: Range<Int>) throws(Flaw) {
+    private func checkCount(value: Range<Int>) throws(Flaw) {
         let reason: Complaint.Reason
         switch subject.part {
         case .count: reason = .countNegative

@@ -1,81 +1,72 @@
 extension Validator {
-    /// Takes in a sample whose line is right: its family may clash, and the series may be there.
+    /// Takes in the sample whose line was read last and is right: its family may clash, and the series
+    /// may be there.
     @inline(__always)
-    mutating func register(
-        _ sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
-    ) throws(Flaw) {
+    mutating func register(in body: Span<UInt8>, line: Int, lineStart: Int) throws(Flaw) {
         guard samples < rules.seriesMax else {
             if isFull { return }
             isFull = true
             throw Flaw(
                 .tooManySeries(max: rules.seriesMax), at: sample.start, readTo: sample.end,
-                showing: sample.subject.name)
+                showing: sample.name)
         }
         samples &+= 1
-        if !sample.subject.isAdmitted {
-            try admit(sample, in: body, line: line, lineStart: lineStart)
-        }
-        if rules.demandsPushable { try enter(sample, in: body, line: line) }
+        if !subject.isAdmitted { try admit(in: body, line: line, lineStart: lineStart) }
+        if rules.demandsPushable { try enter(in: body, line: line) }
         guard sample.headLength > 0, !labels.mark.isOverwritten, rules.labelValueBytesMax >= 200
         else { return }
-        bucketHead = BucketHead(
-            start: sample.start, length: sample.headLength, family: sample.subject.family)
+        bucketHead = BucketHead(start: sample.start, length: sample.headLength)
     }
 
     /// Enters the series of a sample, unless it is there.
     @inline(__always)
-    private mutating func enter(
-        _ sample: Sample, in body: Span<UInt8>, line: Int
-    ) throws(Flaw) {
+    private mutating func enter(in body: Span<UInt8>, line: Int) throws(Flaw) {
         if labels.mark.isOverwritten { overwritten &+= 1 }
-        let family = UInt64(truncatingIfNeeded: sample.subject.family)
+        let family = UInt64(truncatingIfNeeded: subject.family)
         let new = SeriesTable.Series(
             hash: hash.pair(family, labels.mark.hash), ignored: labels.mark.ignored,
             start: UInt32(truncatingIfNeeded: sample.start), line: UInt32(truncatingIfNeeded: line))
-        if let old = series.insert(new) { try checkRepeated(sample, old, in: body) }
+        if let old = series.insert(new) { try checkRepeated(old, in: body) }
     }
 
     /// Decides whether a series with a known hash may stand. The lines of a summary or histogram with
     /// the very same labels, as written, are parts of one metric.
     @inline(__always)
     private func checkRepeated(
-        _ sample: Sample, _ old: SeriesTable.Series, in body: Span<UInt8>
+        _ old: SeriesTable.Series, in body: Span<UInt8>
     ) throws(Flaw) {
-        if sample.subject.type.isDistribution && old.ignored == labels.mark.ignored { return }
+        if subject.type.isDistribution && old.ignored == labels.mark.ignored { return }
         if hasRoomForComplaints {
             let isSame = body.haveSameLabels(
-                Int(old.start), sample.start, sample.subject.type, group, hash)
+                Int(old.start), sample.start, subject.type, group, hash)
             if !isSame { return }
         }
         throw Flaw(
             .seriesRepeated(line: Int(old.line)), at: sample.start, readTo: sample.end,
-            showing: sample.subject.name)
+            showing: sample.name)
     }
 }
 
 extension Validator {
     /// Takes in the family of a sample, if this is its first.
     @inline(never)
-    private mutating func admit(
-        _ sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
-    ) throws(Flaw) {
-        let subject = sample.subject
-        if lastMeaning.family == subject.family { lastType = subject.type }
+    private mutating func admit(in body: Span<UInt8>, line: Int, lineStart: Int) throws(Flaw) {
+        subject.isAdmitted = true
         guard !families[subject.family].hasSamples else { return }
         families[subject.family].hasSamples = true
         familiesWithSamples &+= 1
         guard rules.demandsPushable else { return }
-        try admitFamily(of: sample, in: body, line: line, lineStart: lineStart)
+        try admitFamily(in: body, line: line, lineStart: lineStart)
     }
 
     /// Refuses a family, at its first sample, that the Pushgateway will not have beside the others or
     /// beside its own.
     @inline(never)
     private mutating func admitFamily(
-        of sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
+        in body: Span<UInt8>, line: Int, lineStart: Int
     ) throws(Flaw) {
-        let name = families[sample.subject.family].name
-        let type = sample.subject.type
+        let name = families[subject.family].name
+        let type = subject.type
         func flaw(_ reason: Complaint.Reason) -> Flaw {
             Flaw(reason, at: sample.start, readTo: sample.end, showing: name.range)
         }
@@ -94,7 +85,7 @@ extension Validator {
             if own.help != nil {
                 helpDemands.append(
                     HelpDemand(
-                        family: sample.subject.family, own: number, line: line,
+                        family: subject.family, own: number, line: line,
                         lineStart: lineStart,
                         flaw: flaw(.helpContradicted)))
             }
