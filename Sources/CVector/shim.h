@@ -61,3 +61,14 @@ static inline uint32_t kanmon_not_in_name(kanmon_bytes bytes, uint8_t last_digit
     kanmon_bytes digits = bytes - '0';
     return kanmon_marks((letters > 25) & (digits > (uint8_t)(last_digit - '0')) & (bytes != '_'));
 }
+
+// The first bytes as two words, zeros for the others; at most sixteen. No branch, since nothing
+// foretells how many, and a mask that is loaded is cheaper than one that is shifted into place.
+typedef uint64_t kanmon_words __attribute__((ext_vector_type(2)));
+static inline kanmon_words kanmon_first(kanmon_bytes bytes, uint32_t count) {
+    static const uint8_t mask[32] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                     255, 255, 255, 255, 255, 255, 255, 255};
+    kanmon_bytes kept;
+    __builtin_memcpy(&kept, mask + 16 - (count & 15), 16);
+    return (kanmon_words)(bytes & kept);
+}

@@ -169,8 +169,9 @@ extension Span<UInt8> {
     func skipPlainDecimal(_ offset: inout Int) -> Bool {
         guard hasBlock(at: offset) else { return skipLongDecimal(&offset) }
         let others = kanmon_not_digits(block(at: offset))
-        guard others & 1 == 0, others != 0 else { return skipLongDecimal(&offset) }
-        var end = offset &+ others.trailingZeroBitCount
+        let digits = others.trailingZeroBitCount
+        guard digits &- 1 < 15, digits > 0 else { return skipLongDecimal(&offset) }
+        var end = offset &+ digits
         if self[end] == 0x2E {
             let laterOthers = others & (others &- 1)
             guard laterOthers != 0 else { return skipLongDecimal(&offset) }

@@ -65,6 +65,7 @@ struct Name {
     /// Whether another text is this name.
     func isEqual(_ text: Span<UInt8>, in body: Span<UInt8>) -> Bool {
         guard count == text.count else { return false }
+        if gap == 0 { return body.isEqual(range, to: text) }
         for index in 0..<count where byte(index, of: body) != text[index] { return false }
         return true
     }
@@ -88,6 +89,7 @@ struct Name {
     func hasSuffix(_ text: StaticString, in body: Span<UInt8>) -> Bool {
         let rest = count &- text.utf8CodeUnitCount
         guard rest >= 0 else { return false }
+        if gap == 0 { return body.isEqual(Int(end) &- text.utf8CodeUnitCount..<Int(end), to: text) }
         for index in 0..<text.utf8CodeUnitCount
         where unsafe byte(rest &+ index, of: body) != text.utf8Start[index] { return false }
         return true

@@ -82,6 +82,10 @@ extension Validator {
     private mutating func readNewName(
         _ body: Span<UInt8>, _ offset: inout Int
     ) throws(Flaw) {
+        if let known = families.foreseen(at: offset, in: body) {
+            offset &+= known.name.count
+            return know(known.name, known.meaning)
+        }
         let start = offset
         let name = try body.readName(&offset, .metric, hash)
         guard !name.isEmpty else { throw Flaw(.metricNameExpected, found: start) }
@@ -94,7 +98,11 @@ extension Validator {
     mutating func know(
         _ name: Name, from start: Int, to end: Int, in body: Span<UInt8>
     ) throws(Flaw) {
-        let meaning = try family(of: name, from: start, to: end, in: body)
+        know(name, try family(of: name, from: start, to: end, in: body))
+    }
+
+    @inline(__always)
+    private mutating func know(_ name: Name, _ meaning: Meaning) {
         subject = Subject(family: meaning.family, part: meaning.part)
         lastName = name.isQuoted ? .none : name
         bucketHead = .none

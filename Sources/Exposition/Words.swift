@@ -1,3 +1,5 @@
+import CVector
+
 /// Reading a body eight bytes at a time.
 extension Span<UInt8> {
     /// Eight bytes, the first in the lowest place. All of them must be there: whoever asks for a word
@@ -38,11 +40,8 @@ extension Span<UInt8> {
                 first | eighth, partialWord(at: range.lowerBound &+ 8, count: wanted &- 8)
             )
         }
-        // Without a branch, since nothing foretells the length. A shift by 64 or more leaves zero.
-        let bits = UInt64(truncatingIfNeeded: wanted) &* 8
-        let first = word(at: range.lowerBound) & ~(UInt64.max << bits)
-        let second = word(at: range.lowerBound &+ 8) & ~(UInt64.max << (Swift.max(bits, 64) &- 64))
-        return (first, second)
+        let words = kanmon_first(block(at: range.lowerBound), UInt32(truncatingIfNeeded: wanted))
+        return (words.x, words.y)
     }
 
     @inline(__always)
@@ -74,11 +73,15 @@ extension Span<UInt8> {
     }
 
     func isEqual(_ range: Range<Int>, to text: Span<UInt8>) -> Bool {
-        guard range.count == text.count else { return false }
-        for index in 0..<text.count where self[range.lowerBound &+ index] != text[index] {
-            return false
+        guard range.count == text.count, range.upperBound <= count else { return false }
+        var done = 0
+        while done &+ 8 <= text.count {
+            if word(at: range.lowerBound &+ done) != text.word(at: done) { return false }
+            done &+= 8
         }
-        return true
+        let rest = text.count &- done
+        return partialWord(at: range.lowerBound &+ done, count: rest)
+            == text.partialWord(at: done, count: rest)
     }
 
     /// Whether the range holds exactly this ASCII text.
