@@ -40,6 +40,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CVector"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -48,7 +49,7 @@ let package = Package(
         .target(
             name: "Bytes",
             swiftSettings: dataPath + [.enableExperimentalFeature("Lifetimes")]),
-        .target(name: "Exposition", swiftSettings: dataPath),
+        .target(name: "Exposition", dependencies: ["CVector"], swiftSettings: dataPath),
         .target(
             name: "Catalogue", dependencies: ["Bytes", "Exposition"], swiftSettings: dataPath),
         .target(name: "Gzip", dependencies: ["Bytes", "CZlib"], swiftSettings: dataPath),

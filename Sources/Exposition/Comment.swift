@@ -1,3 +1,5 @@
+import CVector
+
 extension Validator {
     /// Reads a line whose '#' has been passed. Only HELP and TYPE mean anything, in capitals.
     mutating func readComment(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) {
@@ -30,8 +32,7 @@ extension Validator {
             try checkName(name, .metric, from: start, to: offset, in: body)
             try know(name, from: start, to: offset, in: body)
         }
-        let family = lastMeaning.family
-        current.family = family
+        let family = subject.family
         body.skipBlanks(&offset)
         if body[offset] == 0x0A { return }
 
@@ -54,14 +55,13 @@ extension Validator {
     private func readHelp(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> Range<Int> {
         let start = offset
         while true {
-            while offset &+ 8 <= body.count {
-                let word = body.word(at: offset)
-                let stops = word.bytes(equalTo: 0x0A) | word.bytes(equalTo: 0x5C)
-                if stops != 0 {
-                    offset &+= stops.firstByte
+            while body.hasBlock(at: offset) {
+                let ends = kanmon_help_ends(body.block(at: offset))
+                if ends != 0 {
+                    offset &+= ends.trailingZeroBitCount
                     break
                 }
-                offset &+= 8
+                offset &+= 16
             }
             switch body[offset] {
             case 0x0A: return start..<offset

@@ -86,8 +86,12 @@ struct Families: ~Copyable, Sendable {
     struct KnownName {
         let name: Name
         let meaning: Meaning
+        /// The number of the name that came after it last time.
+        var next = UInt32.max
     }
 
+    /// The number of the name that was asked for last.
+    private var last = 0
     /// Whether a TYPE line made a family of which other names can be parts.
     private var hasDistribution = false
     /// Whether a family has a name such as parts have.
@@ -120,14 +124,34 @@ struct Families: ~Copyable, Sendable {
     /// one when there is none. Nil when `max` families are there already.
     mutating func named(_ name: Name, in body: Span<UInt8>, max: Int) -> Meaning? {
         var slot = 0
-        if let found = search(name, in: body, endingIn: &slot) { return names[found].meaning }
-        return enter(name, slot, in: body, max: max)
+        let found = search(name, in: body, endingIn: &slot)
+        guard let number = found ?? enter(name, slot, in: body, max: max) else { return nil }
+        if last < names.count { names[last].next = UInt32(truncatingIfNeeded: number) }
+        last = number
+        return names[number].meaning
+    }
+
+    /// The name that stands at an offset, if it is the one that came after the last one before: the
+    /// buckets, sum and count of a histogram take turns for each set of labels, and so no such name
+    /// is hashed and looked up twice.
+    @inline(__always)
+    mutating func foreseen(at offset: Int, in body: Span<UInt8>) -> KnownName? {
+        guard last < names.count else { return nil }
+        let next = Int(names[last].next)
+        guard next < names.count, !names[next].name.isQuoted else { return nil }
+        let range = names[next].name.range
+        let length = range.upperBound &- range.lowerBound
+        guard body.sharedCount(offset, range.lowerBound, most: length) == length,
+            body.endsName(at: offset &+ length)
+        else { return nil }
+        last = next
+        return names[next]
     }
 
     @inline(__always)
     private mutating func enter(
         _ name: Name, _ slot: Int, in body: Span<UInt8>, max: Int
-    ) -> Meaning? {
+    ) -> Int? {
         // Names that are parts come on top of the families; so many that they fill the index can
         // only be met with rules that allow millions.
         guard names.count < HashIndex.recordsMax else { return nil }
@@ -142,7 +166,7 @@ struct Families: ~Copyable, Sendable {
         }
         index.insert(names.count, hash: name.hash, in: slot)
         names.append(KnownName(name: name, meaning: meaning))
-        return meaning
+        return names.count &- 1
     }
 
     /// The family of exactly this name.

@@ -1,3 +1,5 @@
+import CVector
+
 /// What a float is to the rules of a family. Its value is never needed, so none is computed.
 enum Float: Equatable {
     case notNegative, negative, nan
@@ -155,14 +157,34 @@ extension Span<UInt8> {
     @inline(__always)
     func readValue(_ offset: inout Int) throws(Flaw) -> Float {
         let start = offset
-        if skipPlainDecimal(&offset), self[offset].endsToken { return .notNegative }
+        if skipPlainDecimal(&offset), self[offset] == 0x0A || self[offset].endsToken {
+            return .notNegative
+        }
         return try readRareValue(&offset, from: start)
+    }
+
+    /// Moves behind a number as most are written: within one block, and else as `skipLongDecimal`
+    /// has it. When it is another, false, and nothing is said of the offset.
+    @inline(__always)
+    func skipPlainDecimal(_ offset: inout Int) -> Bool {
+        guard hasBlock(at: offset) else { return skipLongDecimal(&offset) }
+        let others = kanmon_not_digits(block(at: offset))
+        let digits = others.trailingZeroBitCount
+        guard digits &- 1 < 15, digits > 0 else { return skipLongDecimal(&offset) }
+        var end = offset &+ digits
+        if self[end] == 0x2E {
+            let laterOthers = others & (others &- 1)
+            guard laterOthers != 0 else { return skipLongDecimal(&offset) }
+            end = offset &+ laterOthers.trailingZeroBitCount
+        }
+        offset = end
+        return self[end] != 0x65 || skipExponent(&offset)
     }
 
     /// Moves behind digits with at most one point after the first, too few to overflow. An exponent of
     /// one or two digits may follow.
-    @inline(__always)
-    fileprivate func skipPlainDecimal(_ offset: inout Int) -> Bool {
+    @inline(never)
+    private func skipLongDecimal(_ offset: inout Int) -> Bool {
         let start = offset
         guard self[offset].isDigit else { return false }
         skipDigits(&offset)
@@ -171,7 +193,12 @@ extension Span<UInt8> {
             skipDigits(&offset)
         }
         guard offset &- start < 200 else { return false }
-        guard self[offset] == 0x65 else { return true }
+        return self[offset] != 0x65 || skipExponent(&offset)
+    }
+
+    /// Moves behind an exponent of one or two digits.
+    @inline(__always)
+    private func skipExponent(_ offset: inout Int) -> Bool {
         offset &+= 1
         if self[offset] == 0x2B || self[offset] == 0x2D { offset &+= 1 }
         guard self[offset].isDigit else { return false }

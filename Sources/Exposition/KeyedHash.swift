@@ -14,28 +14,35 @@ struct KeyedHash {
 
     /// The hash of a range of bytes.
     @inline(__always)
-    func callAsFunction(_ body: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
-        var hash = begin
+    func callAsFunction(
+        _ body: Span<UInt8>, _ range: Range<Int>, seed: UInt64? = nil
+    ) -> UInt64 {
+        var hash = seed ?? begin
         var offset = range.lowerBound
-        while offset &+ 8 <= range.upperBound {
-            hash = absorb(body.word(at: offset), into: hash)
-            offset &+= 8
+        while offset &+ 16 <= range.upperBound {
+            hash = absorb(body, offset, into: hash)
+            offset &+= 16
         }
-        let rest = range.upperBound &- offset
-        return end(body.partialWord(at: offset, count: rest), length: range.count, of: hash)
+        return end(body, offset..<range.upperBound, length: range.count, of: hash)
     }
 
     @inline(__always)
     var begin: UInt64 { key.0 }
 
-    /// Takes the next eight bytes.
+    /// Takes the next sixteen bytes, which must be there.
     @inline(__always)
-    func absorb(_ word: UInt64, into hash: UInt64) -> UInt64 { fold(hash ^ word, key.1) }
+    func absorb(_ body: Span<UInt8>, _ offset: Int, into hash: UInt64) -> UInt64 {
+        fold(hash ^ body.word(at: offset), key.1 ^ body.word(at: offset &+ 8))
+    }
 
-    /// Takes the last bytes, at most seven, and the length of all.
+    /// Takes the last bytes, at most fifteen, and the length of all.
     @inline(__always)
-    func end(_ word: UInt64, length: Int, of hash: UInt64) -> UInt64 {
-        fold(hash ^ word, key.2 ^ UInt64(truncatingIfNeeded: length))
+    func end(_ body: Span<UInt8>, _ rest: Range<Int>, length: Int, of hash: UInt64) -> UInt64 {
+        let words = body.partialWords(rest)
+        let last = fold(hash ^ words.0, key.2 ^ words.1)
+        // Zeros at the end look like bytes that are not there. The length tells them apart, and
+        // spread over all bits, so that such texts find different places in a table.
+        return last &+ UInt64(truncatingIfNeeded: length) &* 0x9E37_79B9_7F4A_7C15
     }
 
     /// One hash of two. The order matters.

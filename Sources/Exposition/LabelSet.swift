@@ -3,26 +3,27 @@
 struct LabelSet: ~Copyable, Sendable {
     /// The names of this line, then what earlier lines left.
     private var names = Records<Name>()
-    var count: Int { mark.count }
     /// Of use only beyond `fewMax` names.
     private var index = HashIndex()
     static let fewMax = 8
 
-    private(set) var mark = Mark()
-    var hash: UInt64 { mark.hash }
-    var ignored: UInt32 { UInt32(truncatingIfNeeded: mark.ignored) }
+    /// What the labels so far come to.
+    var mark = Mark()
+    var count: Int { Int(mark.count) }
 
     /// What is known of the labels up to some place in the line.
     struct Mark {
-        var count = 0
         /// One hash of the pairs of names and values that tell this series from others.
         var hash: UInt64 = 0
         /// One hash of the other pairs, zero without any. They are labels that the Pushgateway gives
         /// every sample, whatever it had: those of the group, and `instance=""` where the group has
         /// no `instance`. Any other label tells series apart, even without a value.
-        var ignored: UInt64 = 0
+        var ignored: UInt32 = 0
+        fileprivate(set) var count: UInt32 = 0
         /// Whether one of those contradicts the group.
         var isOverwritten = false
+        /// The quantile, or the upper bound of a bucket, once a label gave it.
+        var bound: Float?
     }
 
     @inline(__always)
@@ -30,12 +31,9 @@ struct LabelSet: ~Copyable, Sendable {
 
     var storageBytes: Int { names.storageBytes &+ index.storageBytes }
 
-    /// Takes up what a line shares with the line before, whose names must still be there.
+    /// Counts a name that the line before had in the same place, and so is still there.
     @inline(__always)
-    mutating func resume(at mark: Mark) {
-        assert(mark.count <= names.count)
-        self.mark = mark
-    }
+    mutating func repeatName() { mark.count &+= 1 }
 
     /// Takes a name in; false when it is there already.
     @inline(__always)
@@ -51,14 +49,13 @@ struct LabelSet: ~Copyable, Sendable {
     mutating func add(_ pair: UInt64) { mark.hash &+= pair }
 
     /// Adds the hash of a pair that tells no series apart.
-    mutating func ignore(_ pair: UInt64) { mark.ignored &+= pair }
-
-    /// Notes that a label contradicts the group.
-    mutating func noteOverwritten() { mark.isOverwritten = true }
+    mutating func ignore(_ pair: UInt64) {
+        mark.ignored &+= UInt32(truncatingIfNeeded: pair &>> 32)
+    }
 
     @inline(__always)
     private mutating func append(_ name: Name) {
-        if count < names.count { names[count] = name } else { names.append(name) }
+        names.set(count, to: name)
         mark.count &+= 1
     }
 

@@ -1,44 +1,47 @@
-/// A label value as written, and its hash.
-struct LabelValue {
-    let range: Range<Int>
-    let hash: UInt64
-}
+import CVector
 
 extension Span<UInt8> {
-    /// Reads a label value whose opening quote has been passed, and moves behind the closing one.
+    /// Reads a label value whose opening quote has been passed, and moves behind the closing one. Gives
+    /// its hash, into which the seed goes: the hash of the name makes it one of the pair.
     ///
-    /// One pass over whole words finds the end, notices bytes beyond ASCII and hashes. Values with
+    /// One pass over whole blocks finds the end, notices bytes beyond ASCII and hashes. Values with
     /// escapes, and those in the last bytes of a body, take the slower way.
     @inline(__always)
-    func readLabelValue(_ offset: inout Int, _ hash: KeyedHash) throws(Flaw) -> LabelValue {
+    func readLabelValue(
+        _ offset: inout Int, _ hash: KeyedHash, seed: UInt64
+    ) throws(Flaw) -> UInt64 {
         let start = offset
-        var state = hash.begin
-        var seen: UInt64 = 0
-        while offset &+ 8 <= count {
-            let word = word(at: offset)
-            let stops =
-                word.bytes(equalTo: 0x22) | word.bytes(equalTo: 0x5C) | word.bytes(equalTo: 0x0A)
-            guard stops != 0 else {
-                seen |= word
-                state = hash.absorb(word, into: state)
-                offset &+= 8
+        var state = seed
+        var notASCII: UInt32 = 0
+        while hasBlock(at: offset) {
+            let block = block(at: offset)
+            let ends = kanmon_quote_ends(block)
+            guard ends != 0 else {
+                notASCII |= kanmon_not_ascii(block)
+                state = hash.absorb(self, offset, into: state)
+                offset &+= 16
                 continue
             }
-            let length = stops.firstByte
-            offset &+= length
+            let rest = offset
+            offset &+= ends.trailingZeroBitCount
             guard self[offset] == 0x22 else { break }
-            let last = word.before(stops)
-            seen |= last
-            let range = unsafe Range(uncheckedBounds: (start, offset))
-            if seen & 0x8080_8080_8080_8080 != 0 { try checkUTF8(range) }
+            notASCII |= kanmon_not_ascii(block) & ((ends &- 1) & ~ends)
+            if notASCII != 0 { try checkUTF8(start..<offset) }
+            let end = unsafe Range(uncheckedBounds: (rest, offset))
             offset &+= 1
-            return LabelValue(
-                range: range, hash: hash.end(last, length: range.count, of: state))
+            return hash.end(self, end, length: end.upperBound &- start, of: state)
         }
+        return try readRareValue(&offset, from: start, hash, seed: seed)
+    }
+
+    @inline(never)
+    private func readRareValue(
+        _ offset: inout Int, from start: Int, _ hash: KeyedHash, seed: UInt64
+    ) throws(Flaw) -> UInt64 {
         try skipQuoted(&offset, from: start)
         let range = start..<offset &- 1
         try checkUTF8(range)
-        return LabelValue(range: range, hash: hash(self, range))
+        return hash(self, range, seed: seed)
     }
 
     /// The escapes are ASCII, so a value is UTF-8 just when it is as written.

@@ -1,3 +1,5 @@
+import CVector
+
 /// A metric or label name as it stands in a body: a range, never a copy.
 struct Name {
     /// Both at most `Validator.bodyBytesMax`, which fits.
@@ -63,6 +65,7 @@ struct Name {
     /// Whether another text is this name.
     func isEqual(_ text: Span<UInt8>, in body: Span<UInt8>) -> Bool {
         guard count == text.count else { return false }
+        if gap == 0 { return body.isEqual(range, to: text) }
         for index in 0..<count where byte(index, of: body) != text[index] { return false }
         return true
     }
@@ -86,6 +89,7 @@ struct Name {
     func hasSuffix(_ text: StaticString, in body: Span<UInt8>) -> Bool {
         let rest = count &- text.utf8CodeUnitCount
         guard rest >= 0 else { return false }
+        if gap == 0 { return body.isEqual(Int(end) &- text.utf8CodeUnitCount..<Int(end), to: text) }
         for index in 0..<text.utf8CodeUnitCount
         where unsafe byte(rest &+ index, of: body) != text.utf8Start[index] { return false }
         return true
@@ -112,20 +116,8 @@ enum NameKind {
         return byte < 0x80 && row &>> UInt64(byte & 0x3F) & 1 == 1
     }
 
-    /// A mark in the top bit of each of eight bytes that is not among them. Every sum stays within its
-    /// byte, since the addends are below 0x80; a range is what one sum marks and the next does not.
-    @inline(__always)
-    func marksOfOthers(in word: UInt64) -> UInt64 {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let tops: UInt64 = 0x8080_8080_8080_8080
-        let low = word & ~tops
-        let folded = low | ones &* 0x20
-        let letters = (folded &+ ones &* (0x80 - 0x61)) & ~(folded &+ ones &* (0x80 - 0x7B))
-        let afterDigits: UInt64 = self == .metric ? 0x3B : 0x3A
-        let digits = (low &+ ones &* (0x80 - 0x30)) & ~(low &+ ones &* (0x80 - afterDigits))
-        let underscores = ~((low ^ ones &* 0x5F) &+ ones &* 0x7F)
-        return (~(letters | digits | underscores) | word) & tops
-    }
+    /// The last of the digits, or what follows them and counts as one.
+    var lastDigit: UInt8 { self == .metric ? 0x3A : 0x39 }
 }
 
 extension Span<UInt8> {
@@ -151,21 +143,29 @@ extension Span<UInt8> {
         _ offset: inout Int, _ kind: NameKind, _ hash: KeyedHash
     ) -> UInt64 {
         let start = offset
+        var rest = start
         var state = hash.begin
-        while offset &+ 8 <= count {
-            let word = word(at: offset)
-            let others = kind.marksOfOthers(in: word)
-            guard others == 0 else {
-                offset &+= others.firstByte
-                return hash.end(word.before(others), length: offset &- start, of: state)
+        while hasBlock(at: offset) {
+            let others = kanmon_not_in_name(block(at: offset), kind.lastDigit)
+            if others != 0 {
+                offset &+= others.trailingZeroBitCount
+                return hash.end(self, rest..<offset, length: offset &- start, of: state)
             }
-            state = hash.absorb(word, into: state)
-            offset &+= 8
+            state = hash.absorb(self, offset, into: state)
+            offset &+= 16
+            rest = offset
         }
-        let rest = offset
         while kind.contains(self[offset]) { offset &+= 1 }
-        let last = partialWord(at: rest, count: offset &- rest)
-        return hash.end(last, length: offset &- start, of: state)
+        return hash.end(self, rest..<offset, length: offset &- start, of: state)
+    }
+
+    /// Whether a metric name that has been read up to here ends here.
+    @inline(__always)
+    func endsName(at offset: Int) -> Bool {
+        guard offset < count else { return false }
+        let byte = self[offset]
+        if byte == 0x7B || byte == 0x20 { return true }
+        return !NameKind.metric.contains(byte) && byte != 0x22
     }
 
     @inline(never)

@@ -30,6 +30,12 @@ struct Records<Record: BitwiseCopyable>: ~Copyable {
         count &+= 1
     }
 
+    /// Writes over the record of this number, or appends it as the next.
+    @inline(__always)
+    mutating func set(_ index: Int, to record: Record) {
+        if index < count { self[index] = record } else { append(record) }
+    }
+
     /// Makes `count` records of one that there were not, in place of those that are there.
     mutating func fill(_ count: Int, with record: Record) {
         while capacity < count { grow() }

@@ -48,6 +48,10 @@ public enum FamilyType: UInt8, Sendable, Equatable, BitwiseCopyable {
     var isDistribution: Bool { self == .summary || isHistogram }
     var isHistogram: Bool { self == .histogram || self == .gaugeHistogram }
 
+    /// The label that is none, in a family of this type.
+    @inline(__always)
+    var boundLabel: BoundLabel { self == .summary ? .quantile : isHistogram ? .upperBound : .none }
+
     /// The label by which the samples of a distribution differ.
     var boundName: String { self == .summary ? "quantile" : "le" }
 

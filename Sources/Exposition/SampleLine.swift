@@ -1,65 +1,79 @@
-/// What a sample line speaks of.
+/// What the last name that was read speaks of.
 struct Subject {
-    var family = 0
+    /// Below zero before any name.
+    var family = -1
     var part = Part.whole
-    /// What the family has been since its first sample, at the latest.
+    /// What the family is from its first sample on.
     var type = FamilyType.untyped
-    /// The name as it stands in the line.
+    /// Whether it has had that, and the line was right; then the type stands.
+    var isAdmitted = false
+}
+
+/// Places in the sample line that was read last.
+struct SamplePlaces {
+    /// Where it starts, and where its line feed is.
+    var start = 0
+    var end = 0
+    /// The name.
     var name = 0..<0
-    /// The quantile, or the upper bound of a bucket, once a label gave it.
-    var bound: Float?
+    /// How many bytes it may have in common with the other buckets or quantiles of its metric; zero
+    /// or less for none.
+    var headLength = 0
 }
 
 extension Validator {
-    /// Reads a line that starts with neither '#' nor a line feed, and moves behind its line feed.
+    /// Reads a line that starts with neither '#' nor a line feed, and moves behind its line feed. What
+    /// it says is in `subject`, `sample` and `labels` then: handed on as values, which do not fit into
+    /// registers, it took 40 instructions more.
     @inline(__always)
-    mutating func readSample(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> Sample {
-        let start = offset
-        misgiving = nil
+    mutating func readSample(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) {
+        sample.start = offset
+        sample.headLength = 0
+        if misgiving != nil { misgiving = nil }
         labels.removeAll()
-        var subject: Subject
         if body[offset] == 0x7B {
-            subject = try readNameInBraces(body, &offset)
+            try readNameInBraces(body, &offset)
         } else {
-            let start = offset
             if !skipLastName(body, &offset) { try readNewName(body, &offset) }
-            subject = settle(lastMeaning, start..<offset)
-            current.family = subject.family
-            if subject.type.isDistribution { current.hasLabels = true }
+            sample.name = unsafe Range(uncheckedBounds: (sample.start, offset))
+            if !subject.isAdmitted { settleAtStart() }
             body.skipBlanks(&offset)
             if body[offset] == 0x7B {
                 offset &+= 1
-                try readLabels(body, &offset, of: &subject)
+                try readLabels(body, &offset)
             }
         }
+        if body[offset] == 0x20 { offset &+= 1 }
         body.skipBlanks(&offset)
         let valueStart = offset
         let value = try body.readValue(&offset)
         if value == .negative && subject.type.isHistogram {
-            try checkCount(of: subject, value: valueStart..<offset)
+            try checkCount(value: valueStart..<offset)
         }
         if body[offset] != 0x0A { try readTimestamp(body, &offset) }
-        let end = offset
+        sample.end = offset
         offset &+= 1
-        if var misgiving {
-            misgiving.readTo = end
-            throw misgiving
-        }
-        return Sample(
-            family: subject.family, type: subject.type, start: start, end: end, name: subject.name)
+        if misgiving != nil { try endMisgiving() }
+    }
+
+    @inline(never)
+    private mutating func endMisgiving() throws(Flaw) {
+        guard var misgiving else { return }
+        misgiving.readTo = sample.end
+        throw misgiving
     }
 
     /// Moves behind the name that the line before had, if this line has it too.
     @inline(__always)
     func skipLastName(_ body: Span<UInt8>, _ offset: inout Int) -> Bool {
         let last = lastName.range
-        let end = offset &+ last.count
+        let length = last.upperBound &- last.lowerBound
         guard
-            end > offset && end < body.count
-                && body.isEqual(offset, last.lowerBound, count: last.count)
-                && !NameKind.metric.contains(body[end]) && body[end] != 0x22
+            length > 0
+                && body.sharedCount(offset, last.lowerBound, most: length) == length
+                && body.endsName(at: offset &+ length)
         else { return false }
-        offset = end
+        offset &+= length
         return true
     }
 
@@ -68,6 +82,10 @@ extension Validator {
     private mutating func readNewName(
         _ body: Span<UInt8>, _ offset: inout Int
     ) throws(Flaw) {
+        if let known = families.foreseen(at: offset, in: body) {
+            offset &+= known.name.count
+            return know(known.name, known.meaning)
+        }
         let start = offset
         let name = try body.readName(&offset, .metric, hash)
         guard !name.isEmpty else { throw Flaw(.metricNameExpected, found: start) }
@@ -80,21 +98,32 @@ extension Validator {
     mutating func know(
         _ name: Name, from start: Int, to end: Int, in body: Span<UInt8>
     ) throws(Flaw) {
-        lastMeaning = try family(of: name, from: start, to: end, in: body)
-        lastName = name.isQuoted ? .none : name
+        know(name, try family(of: name, from: start, to: end, in: body))
     }
 
-    /// What a sample of this name speaks of. A family whose first sample comes before any TYPE is
-    /// untyped from then on.
     @inline(__always)
-    mutating func settle(_ meaning: Meaning, _ range: Range<Int>) -> Subject {
-        var type = FamilyType.untyped
-        if let decided = families[meaning.family].type {
-            type = decided
+    private mutating func know(_ name: Name, _ meaning: Meaning) {
+        subject = Subject(family: meaning.family, part: meaning.part)
+        lastName = name.isQuoted ? .none : name
+        bucketHead = .none
+    }
+
+    /// Notes that a sample starts with the name that was read last.
+    @inline(never)
+    private mutating func settleAtStart() {
+        settle()
+        if subject.type.isDistribution { hasReadLabels = true }
+    }
+
+    /// Decides the type of the name that was read last, which a sample has. A family whose first
+    /// sample comes before any TYPE is untyped from then on.
+    mutating func settle() {
+        if let decided = families[subject.family].type {
+            subject.type = decided
         } else {
-            families.declare(meaning.family, type)
+            subject.type = .untyped
+            families.declare(subject.family, .untyped)
         }
-        return Subject(family: meaning.family, part: meaning.part, type: type, name: range)
     }
 
     /// Refuses what was written in quotes and is no name. By grammar the others are.
@@ -121,13 +150,13 @@ extension Validator {
     }
 
     /// A histogram's negative count or bucket cannot be stored by the Pushgateway, which keeps them unsigned.
-    private func checkCount(of subject: Subject, value: Range<Int>) throws(Flaw) {
+    private func checkCount(value: Range<Int>) throws(Flaw) {
         let reason: Complaint.Reason
         switch subject.part {
         case .count: reason = .countNegative
         case .sum: return
         case .whole, .bucket:
-            guard let bound = subject.bound, bound != .nan else { return }
+            guard let bound = labels.mark.bound, bound != .nan else { return }
             reason = .bucketNegative
         }
         throw Flaw(

@@ -1,9 +1,8 @@
 extension Validator {
-    /// Takes in a sample whose line is right: its family may clash, and the series may be there.
+    /// Takes in the sample whose line was read last and is right: its family may clash, and the series
+    /// may be there.
     @inline(__always)
-    mutating func register(
-        _ sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
-    ) throws(Flaw) {
+    mutating func register(in body: Span<UInt8>, line: Int, lineStart: Int) throws(Flaw) {
         guard samples < rules.seriesMax else {
             if isFull { return }
             isFull = true
@@ -12,33 +11,34 @@ extension Validator {
                 showing: sample.name)
         }
         samples &+= 1
-        if !families[sample.family].hasSamples {
-            families[sample.family].hasSamples = true
-            familiesWithSamples &+= 1
-            if rules.demandsPushable {
-                try admitFamily(of: sample, in: body, line: line, lineStart: lineStart)
-            }
-        }
-        guard rules.demandsPushable else { return }
-        if labels.mark.isOverwritten { overwritten &+= 1 }
+        if !subject.isAdmitted { try admit(in: body, line: line, lineStart: lineStart) }
+        if rules.demandsPushable { try enter(in: body, line: line) }
+        guard sample.headLength > 0, !labels.mark.isOverwritten, rules.labelValueBytesMax >= 200
+        else { return }
+        bucketHead = BucketHead(start: sample.start, length: sample.headLength)
+    }
 
-        let family = UInt64(truncatingIfNeeded: sample.family)
+    /// Enters the series of a sample, unless it is there.
+    @inline(__always)
+    private mutating func enter(in body: Span<UInt8>, line: Int) throws(Flaw) {
+        if labels.mark.isOverwritten { overwritten &+= 1 }
+        let family = UInt64(truncatingIfNeeded: subject.family)
         let new = SeriesTable.Series(
-            hash: hash.pair(family, labels.hash), ignored: labels.ignored,
+            hash: hash.pair(family, labels.mark.hash), ignored: labels.mark.ignored,
             start: UInt32(truncatingIfNeeded: sample.start), line: UInt32(truncatingIfNeeded: line))
-        if let old = series.insert(new) { try checkRepeated(sample, old, in: body) }
+        if let old = series.insert(new) { try checkRepeated(old, in: body) }
     }
 
     /// Decides whether a series with a known hash may stand. The lines of a summary or histogram with
     /// the very same labels, as written, are parts of one metric.
     @inline(__always)
     private func checkRepeated(
-        _ sample: Sample, _ old: SeriesTable.Series, in body: Span<UInt8>
+        _ old: SeriesTable.Series, in body: Span<UInt8>
     ) throws(Flaw) {
-        if sample.type.isDistribution && old.ignored == labels.ignored { return }
+        if subject.type.isDistribution && old.ignored == labels.mark.ignored { return }
         if hasRoomForComplaints {
             let isSame = body.haveSameLabels(
-                Int(old.start), sample.start, sample.type, group, hash)
+                Int(old.start), sample.start, subject.type, group, hash)
             if !isSame { return }
         }
         throw Flaw(
@@ -48,14 +48,25 @@ extension Validator {
 }
 
 extension Validator {
+    /// Takes in the family of a sample, if this is its first.
+    @inline(never)
+    private mutating func admit(in body: Span<UInt8>, line: Int, lineStart: Int) throws(Flaw) {
+        subject.isAdmitted = true
+        guard !families[subject.family].hasSamples else { return }
+        families[subject.family].hasSamples = true
+        familiesWithSamples &+= 1
+        guard rules.demandsPushable else { return }
+        try admitFamily(in: body, line: line, lineStart: lineStart)
+    }
+
     /// Refuses a family, at its first sample, that the Pushgateway will not have beside the others or
     /// beside its own.
     @inline(never)
     private mutating func admitFamily(
-        of sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
+        in body: Span<UInt8>, line: Int, lineStart: Int
     ) throws(Flaw) {
-        let name = families[sample.family].name
-        let type = sample.type
+        let name = families[subject.family].name
+        let type = subject.type
         func flaw(_ reason: Complaint.Reason) -> Flaw {
             Flaw(reason, at: sample.start, readTo: sample.end, showing: name.range)
         }
@@ -74,7 +85,8 @@ extension Validator {
             if own.help != nil {
                 helpDemands.append(
                     HelpDemand(
-                        family: sample.family, own: number, line: line, lineStart: lineStart,
+                        family: subject.family, own: number, line: line,
+                        lineStart: lineStart,
                         flaw: flaw(.helpContradicted)))
             }
         }
@@ -107,17 +119,6 @@ extension Validator {
 }
 
 extension FamilyType {
-    /// Whether a label is not one, but says which quantile or bucket the line is about. Such a label
-    /// may even come twice; the last one stands.
-    @inline(__always)
-    func isBound(_ name: Name, in body: Span<UInt8>) -> Bool {
-        switch self {
-        case .summary: name.isEqual(to: "quantile", in: body)
-        case .histogram, .gaugeHistogram: name.isEqual(to: "le", in: body)
-        case .counter, .gauge, .untyped: false
-        }
-    }
-
     /// Whether a family of this type shows its metrics under the suffix of `part` too.
     func has(_ part: Part) -> Bool {
         switch self {
@@ -167,13 +168,15 @@ extension Span<UInt8> {
                 offset &+= 1
                 skipBlanks(&offset)
                 offset &+= 1
-                let value = try readLabelValue(&offset, hash)
+                let start = offset
+                _ = try readLabelValue(&offset, hash, seed: hash.begin)
+                let value = start..<offset &- 1
                 skipBlanks(&offset)
                 let isGiven =
                     group.number(of: name, in: self) != nil
-                    || value.range.isEmpty && name.isEqual(to: "instance", in: self)
-                if !isGiven && !type.isBound(name, in: self) {
-                    pairs.append((name, value.range))
+                    || value.isEmpty && name.isEqual(to: "instance", in: self)
+                if !isGiven && !type.boundLabel.isName(name, in: self) {
+                    pairs.append((name, value))
                 }
             } while self[offset] == 0x2C
         } catch {

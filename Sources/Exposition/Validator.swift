@@ -30,10 +30,13 @@ public struct Validator: ~Copyable, Sendable {
 
     /// The name of the line before, which most lines repeat, and what it means.
     var lastName = Name.none
-    var lastMeaning = Meaning(family: 0, part: .whole)
+    var subject = Subject()
     var lastLabels = LastLabels()
-    /// The parser's memory of the line before, which matters to names in braces.
-    var current = ParserMemory()
+    var bucketHead = BucketHead.none
+    var sample = SamplePlaces()
+    /// Whether any line of a summary or histogram has gone before. The Pushgateway's parser does not
+    /// forget that, which matters to names in braces.
+    var hasReadLabels = false
 
     /// Where the first line starts that is not judged yet.
     private var judged = 0
@@ -93,8 +96,9 @@ public struct Validator: ~Copyable, Sendable {
         families.removeAll()
         series.removeAll()
         lastName = .none
-        lastLabels = LastLabels()
-        current = ParserMemory()
+        lastLabels.removeAll()
+        bucketHead = .none
+        (subject, hasReadLabels) = (Subject(), false)
         (judged, searched, line, isFinished) = (0, 0, 0, false)
         (samples, familiesWithSamples, overwritten) = (0, 0, 0)
         (complaintCount, isFull) = (0, false)
@@ -105,6 +109,7 @@ public struct Validator: ~Copyable, Sendable {
     /// a series and 150 a family, and never shrink by themselves.
     public var storageBytes: Int {
         families.storageBytes &+ series.storageBytes &+ labels.storageBytes
+            &+ lastLabels.storageBytes
             &+ complaints.capacity &* MemoryLayout<Complaint>.stride
             &+ helpDemands.capacity &* MemoryLayout<HelpDemand>.stride &+ scratch.capacity
     }
@@ -115,6 +120,7 @@ public struct Validator: ~Copyable, Sendable {
         families = Families()
         series = SeriesTable()
         labels = LabelSet()
+        lastLabels = LastLabels()
         complaints = []
         helpDemands = []
         scratch = []
@@ -144,24 +150,6 @@ public struct Validator: ~Copyable, Sendable {
     }
 }
 
-/// A sample line that has been read.
-struct Sample {
-    let family: Int
-    let type: FamilyType
-    /// Where it starts, and where its line feed is.
-    let start, end: Int
-    /// Its name, as far as it can be shown.
-    let name: Range<Int>
-}
-
-/// What the Pushgateway's parser fails to forget at the end of a line.
-struct ParserMemory {
-    /// The family of the last line that named one.
-    var family: Int?
-    /// Whether any line of a summary or histogram has gone before.
-    var hasLabels = false
-}
-
 /// A family that the Pushgateway takes only with its own HELP.
 struct HelpDemand {
     let family: Int
@@ -187,10 +175,10 @@ extension Validator {
         line &+= 1
         do throws(Flaw) {
             var offset = start
-            let sample = try readLine(body, &offset)
+            let hasSample = try readLine(body, &offset)
             judged = offset
             if offset &- start &- 1 > rules.lineBytesMax { throw tooLong(start, offset &- 1) }
-            if let sample { try register(sample, in: body, line: line, lineStart: start) }
+            if hasSample { try register(in: body, line: line, lineStart: start) }
         } catch {
             complain(error, in: body, lineStart: start)
             judged = body.lineFeed(from: error.readTo) &+ 1
@@ -204,22 +192,28 @@ extension Validator {
             showing: offset..<offset)
     }
 
-    /// Reads one line that has its line feed, and moves behind that. Nil when it holds no sample.
+    /// Reads one line that has its line feed, and moves behind that. Tells whether there is a sample
+    /// in it that must be registered.
     @inline(__always)
     private mutating func readLine(
         _ body: Span<UInt8>, _ offset: inout Int
-    ) throws(Flaw) -> Sample? {
+    ) throws(Flaw) -> Bool {
         body.skipBlanks(&offset)
         switch body[offset] {
-        case 0x0A:
-            offset &+= 1
-            return nil
+        case 0x0A: offset &+= 1
         case 0x23:
             offset &+= 1
             try readComment(body, &offset)
-            return nil
-        default: return try readSample(body, &offset)
+        default:
+            if samples < rules.seriesMax, bucketHead.skipLine(body, &offset) {
+                samples &+= 1
+                offset &+= 1
+                return false
+            }
+            try readSample(body, &offset)
+            return true
         }
+        return false
     }
 
     /// What stands behind the last line feed must be blank. Otherwise it is an error for certain; it

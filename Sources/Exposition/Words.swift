@@ -1,3 +1,5 @@
+import CVector
+
 /// Reading a body eight bytes at a time.
 extension Span<UInt8> {
     /// Eight bytes, the first in the lowest place. All of them must be there: whoever asks for a word
@@ -25,16 +27,21 @@ extension Span<UInt8> {
         return word
     }
 
-    /// The first line feed at or after `start`; `count` when there is none.
-    func lineFeed(from start: Int) -> Int {
-        var offset = start
-        while offset &+ 8 <= count {
-            let found = word(at: offset).bytes(equalTo: 0x0A)
-            if found != 0 { return offset &+ found.firstByte }
-            offset &+= 8
+    /// At most fifteen bytes as two words, with zeros above.
+    @inline(__always)
+    func partialWords(_ range: Range<Int>) -> (UInt64, UInt64) {
+        let wanted = range.upperBound &- range.lowerBound
+        guard hasBlock(at: range.lowerBound) else {
+            let half = Swift.min(wanted, 7)
+            let first = partialWord(at: range.lowerBound, count: half)
+            if wanted < 8 { return (first, 0) }
+            let eighth = UInt64(self[range.lowerBound &+ 7]) &<< 56
+            return (
+                first | eighth, partialWord(at: range.lowerBound &+ 8, count: wanted &- 8)
+            )
         }
-        while offset < count, self[offset] != 0x0A { offset &+= 1 }
-        return offset
+        let words = kanmon_first(block(at: range.lowerBound), UInt32(truncatingIfNeeded: wanted))
+        return (words.x, words.y)
     }
 
     @inline(__always)
@@ -66,11 +73,15 @@ extension Span<UInt8> {
     }
 
     func isEqual(_ range: Range<Int>, to text: Span<UInt8>) -> Bool {
-        guard range.count == text.count else { return false }
-        for index in 0..<text.count where self[range.lowerBound &+ index] != text[index] {
-            return false
+        guard range.count == text.count, range.upperBound <= count else { return false }
+        var done = 0
+        while done &+ 8 <= text.count {
+            if word(at: range.lowerBound &+ done) != text.word(at: done) { return false }
+            done &+= 8
         }
-        return true
+        let rest = text.count &- done
+        return partialWord(at: range.lowerBound &+ done, count: rest)
+            == text.partialWord(at: done, count: rest)
     }
 
     /// Whether the range holds exactly this ASCII text.

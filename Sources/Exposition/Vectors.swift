@@ -1,0 +1,67 @@
+import CVector
+
+/// Reading a body sixteen bytes at a time: about a quarter of the instructions that eight at a time
+/// take. (Thirty-two would need a newer processor than every machine has.)
+extension Span<UInt8> {
+    /// How many bytes a block has.
+    static var blockBytes: Int { 16 }
+
+    /// Whether a block starts here, and may be read.
+    @inline(__always)
+    func hasBlock(at offset: Int) -> Bool { offset &+ 16 <= count }
+
+    /// Sixteen bytes. All of them must be there, as with `word`.
+    @inline(__always)
+    func block(at offset: Int) -> SIMD16<UInt8> {
+        assert(offset >= 0 && offset &+ 16 <= count)
+        return unsafe bytes.unsafeLoadUnaligned(
+            fromUncheckedByteOffset: offset, as: SIMD16<UInt8>.self)
+    }
+
+    /// The first line feed at or after `start`; `count` when there is none.
+    func lineFeed(from start: Int) -> Int {
+        var offset = start
+        while hasBlock(at: offset) {
+            let found = kanmon_line_feeds(block(at: offset))
+            if found != 0 { return offset &+ found.trailingZeroBitCount }
+            offset &+= 16
+        }
+        while offset < count, self[offset] != 0x0A { offset &+= 1 }
+        return offset
+    }
+
+    /// How many bytes are the same from two places on, at most `most`. The second place is the
+    /// earlier one.
+    @inline(__always)
+    func sharedCount(_ first: Int, _ second: Int, most: Int) -> Int {
+        guard hasBlock(at: first &+ most) else {
+            return sharedCountAtEnd(first, second, most: most)
+        }
+        var shared = 0
+        while shared < most {
+            let differences = kanmon_differences(
+                block(at: first &+ shared), block(at: second &+ shared))
+            if differences != 0 {
+                return Swift.min(shared &+ differences.trailingZeroBitCount, most)
+            }
+            shared &+= 16
+        }
+        return most
+    }
+
+    @inline(never)
+    private func sharedCountAtEnd(_ first: Int, _ second: Int, most: Int) -> Int {
+        var shared = 0
+        while shared &+ 8 <= most, first &+ shared &+ 8 <= count,
+            word(at: first &+ shared) == word(at: second &+ shared)
+        {
+            shared &+= 8
+        }
+        while shared < most, first &+ shared < count,
+            self[first &+ shared] == self[second &+ shared]
+        {
+            shared &+= 1
+        }
+        return shared
+    }
+}
