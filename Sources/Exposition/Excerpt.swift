@@ -11,9 +11,12 @@ extension Span<UInt8> {
         case .escapeInvalid:
             let end = Swift.max(range.lowerBound &+ 1, characterEnd(at: range.upperBound &- 1))
             return "'" + escaped(range.lowerBound..<end) + "'"
-        default: return "\"" + escaped(range) + "\""
+        default: return quoted(range)
         }
     }
+
+    /// Bytes of the body in quotes, cut and made printable.
+    func quoted(_ range: Range<Int>) -> String { "\"" + escaped(range) + "\"" }
 
     private static var excerptBytesMax: Int { 60 }
 

@@ -55,3 +55,44 @@ public struct GroupLabels: Sendable {
         }
     }
 }
+
+extension GroupLabels {
+    /// The number of the label that has this name.
+    func number(of name: Name, in body: Span<UInt8>) -> Int? {
+        labels.firstIndex { label in
+            guard label.nameHash == name.hash, label.name.count == name.count else { return false }
+            for index in 0..<name.count
+            where bytes[label.name.lowerBound &+ index] != name.byte(index, of: body) {
+                return false
+            }
+            return true
+        }
+    }
+
+    /// Whether a label has this value, which stands in the body as it is, without escapes.
+    func isDecodedValue(_ range: Range<Int>, of number: Int, in body: Span<UInt8>) -> Bool {
+        let value = labels[number].value
+        var place = value.lowerBound
+        for offset in range {
+            guard place < value.upperBound else { return false }
+            var byte = bytes[place]
+            place &+= 1
+            if byte == 0x5C {
+                byte = bytes[place] == 0x6E ? 0x0A : bytes[place]
+                place &+= 1
+            }
+            guard byte == body[offset] else { return false }
+        }
+        return place == value.upperBound
+    }
+
+    /// Whether a label is what the samples of a summary or histogram differ by.
+    func binds(_ type: FamilyType) -> Bool {
+        type.isDistribution && has(type.boundName)
+    }
+
+    private func has(_ name: String) -> Bool {
+        let name = Array(name.utf8)
+        return labels.contains { bytes.span.isEqual($0.name, to: name.span) }
+    }
+}

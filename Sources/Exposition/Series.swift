@@ -49,7 +49,7 @@ extension Validator {
     /// Refuses a family, at its first sample, that the Pushgateway will not have beside the others or
     /// beside its own.
     @inline(never)
-    private mutating func admitFamily(
+    mutating func admitFamily(
         of sample: Sample, in body: Span<UInt8>, line: Int, lineStart: Int
     ) throws(Flaw) {
         let name = families[sample.family].name
@@ -76,6 +76,7 @@ extension Validator {
                         flaw: flaw(.helpContradicted)))
             }
         }
+        if group.binds(type) { throw flaw(.boundInGroup(type)) }
         if let asPart = NameAsPart(name, in: body) {
             let isPart = ownFamilies.have(asPart, in: body) || families.have(asPart, in: body)
             if isPart { throw flaw(.suffixTaken) }
