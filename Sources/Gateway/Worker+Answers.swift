@@ -66,10 +66,7 @@ extension Worker {
 
     private mutating func appendComplaints() {
         for complaint in validator.complaints {
-            text.append("line ")
-            text.append(decimal: complaint.line)
-            text.append(", column ")
-            text.append(decimal: complaint.column)
+            text.append(text: complaint.place)
             text.append(": ")
             text.append(text: complaint.message)
             text.append("\n")
