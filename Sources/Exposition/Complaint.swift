@@ -68,7 +68,8 @@ extension Complaint {
         case wireTypeContradicted(field: Int, of: MessageType)
         case fieldRepeated(field: Int, of: MessageType), numberTooLarge(field: Int, of: MessageType)
         /// What they mean.
-        case familyNameMissing, typeNumberUnknown(UInt64), helpInvalid, textTooLong(max: Int)
+        case familyNameMissing, familyEmpty, typeNumberUnknown(UInt64), helpInvalid, textTooLong(
+            max: Int)
         case valueMissing(FamilyType), valueContradicted(given: FamilyType, type: FamilyType)
         case metricTimestamped, metricRepeated(byte: Int), boundAmongLabels(FamilyType)
         case schemaUnknown(Int), spansContradicted, countContradicted
@@ -151,6 +152,7 @@ extension Complaint.Reason {
             "the number in field \(field) of \(type.name) does not fit into 32 bits"
 
         case .familyNameMissing: "invalid metric name: this MetricFamily has none"
+        case .familyEmpty: "metric \(evidence) has a type and no value at all"
         case .typeNumberUnknown(let number): "unknown metric type \(number)"
         case .helpInvalid: "invalid HELP: \(evidence) is not UTF-8"
         case .textTooLong(let max): "name or HELP longer than \(max) bytes: \(evidence)"
@@ -174,7 +176,7 @@ extension Complaint.Reason {
         switch self {
         case .metricNameInvalid, .countNegative, .bucketNegative, .spansContradicted,
             .countContradicted, .pushTimeGiven, .suffixTaken, .typeContradicted, .helpContradicted,
-            .boundInGroup, .tooManyFamilies, .textTooLong:
+            .boundInGroup, .tooManyFamilies, .textTooLong, .familyEmpty:
             true
         default: false
         }

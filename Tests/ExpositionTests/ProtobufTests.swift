@@ -60,7 +60,6 @@ private let goodBody = body(goodFamily)
             family(
                 "g", .gauge, metric([:], gauge(), label("a", "1")),
                 metric([:], gauge(), label("a", "2")))),
-        MessageCase("a family without metrics", samples: 0, families: 0, family("g", .gauge)),
         MessageCase(
             "a histogram without buckets", samples: 3,
             family("h", .histogram, metric([:], field(7, [])))),
@@ -356,9 +355,7 @@ private let goodBody = body(goodFamily)
             "another type than the Pushgateway's own",
             .typeContradicted(given: .counter, own: .gauge), byte: 4,
             family("go_goroutines", .counter, metric([:], counter()))),
-        MessageCase(
-            "another type even without metrics",
-            .typeContradicted(given: .counter, own: .gauge), family("go_goroutines", .counter)),
+        MessageCase("a family without metrics", .familyEmpty, byte: 4, family("g", .gauge)),
         MessageCase(
             "another help than the Pushgateway's own", .helpContradicted,
             family("pushgateway_http_requests_total", .counter, metric([:], counter()))),
@@ -368,7 +365,8 @@ private let goodBody = body(goodFamily)
             family("s_count", .gauge, metric([:], gauge()))),
         MessageCase(
             "a histogram whose parts have a name that is there", .suffixTaken,
-            family("h_bucket", .gauge), family("h", .histogram)),
+            family("h_bucket", .gauge, metric([:], gauge())),
+            family("h", .histogram, metric([:], histogram()))),
         MessageCase(
             "a name that parts of the Pushgateway's own have", .suffixTaken,
             family("go_gc_duration_seconds_sum", .gauge, metric([:], gauge()))),
@@ -432,10 +430,11 @@ private let goodBody = body(goodFamily)
         if let byte = sample.byte { #expect(verdict.first?.column == byte) }
         #expect(verdict.first?.format == .delimitedProtobuf)
         // What is wrong with one message does not hide the others, nor make them wrong.
-        let between = judgeMessages(body(goodFamily) + sample.body + body(family("z", .gauge)))
+        let between = judgeMessages(
+            body(goodFamily) + sample.body + body(family("z", .gauge, metric([:], gauge()))))
         #expect(between.complaints.map(\.reason) == [sample.reason])
         #expect(between.first?.line == (verdict.first?.line ?? 0) + 1)
-        #expect(between.summary.samples >= 1)
+        #expect(between.summary.samples >= 2)
     }
 
     @Test(arguments: taken + malformed + meaningless + contradictory)

@@ -49,6 +49,7 @@ extension Validator {
         // In proto2 a missing enumeration is its first value.
         var type = FamilyType.counter
         var unknown: Flaw?
+        var hasMetrics = false
         while let field = try reader.next(in: body) {
             switch field.number {
             case 1:
@@ -62,6 +63,7 @@ extension Validator {
                     let reason = Complaint.Reason.typeNumberUnknown(field.value)
                     unknown = Flaw(reason, in: field.start..<field.start)
                 }
+            case 4: hasMetrics = true
             default: continue
             }
         }
@@ -79,6 +81,9 @@ extension Validator {
                 throw Flaw(.helpInvalid, in: offset..<offset &+ 1)
             }
         }
+        // The Pushgateway keeps it and shows it to nobody, and whoever then pushes a family of that name
+        // and another type is refused.
+        if !hasMetrics && rules.demandsPushable { throw Flaw(.familyEmpty, in: name) }
         return FamilyMessage(
             number: line, start: start, type: type, name: familyName,
             help: help.map { Stretch($0) })
@@ -130,8 +135,7 @@ extension Validator {
         messages.records[family] = message
     }
 
-    /// Holds the families of the whole body against each other and against the Pushgateway's own. One
-    /// without metrics clashes as well: the Pushgateway compares before it drops it.
+    /// Holds the families of the whole body against each other and against the Pushgateway's own.
     mutating func judgeClashes(_ body: Span<UInt8>) {
         for family in 0..<messages.records.count {
             let message = messages.records[family]
