@@ -68,8 +68,8 @@ extension Complaint {
         case wireTypeContradicted(field: Int, of: MessageType)
         case fieldRepeated(field: Int, of: MessageType), numberTooLarge(field: Int, of: MessageType)
         /// What they mean.
-        case familyNameMissing, familyEmpty, typeNumberUnknown(UInt64), helpInvalid, textTooLong(
-            max: Int)
+        case familyNameMissing, familyEmpty, typeNumberUnknown(UInt64), helpInvalid
+        case textTooLong(max: Int)
         case valueMissing(FamilyType), valueContradicted(given: FamilyType, type: FamilyType)
         case metricTimestamped, metricRepeated(byte: Int), boundAmongLabels(FamilyType)
         case schemaUnknown(Int), spansContradicted, countContradicted

@@ -1,9 +1,9 @@
 /// Whether a body is one that a Pushgateway takes, and if not, why not.
 ///
-/// In text exposition format 0.0.4, it reads what Pushgateway's own parser (prometheus/common 0.69, legacy names) reads, line by line, and
-/// keeps what the parser and the checks behind it would know: the families, and which series there
-/// were. All of it is ranges into the body and hashes. Nothing is allocated for a line that is right,
-/// and the tables keep their storage from body to body.
+/// Text exposition format 0.0.4 it reads as Pushgateway's own parser does (prometheus/common 0.69,
+/// legacy names), line by line, and keeps what the parser and the checks behind it would know: the
+/// families, and which series there were. All of it is ranges into the body and hashes. Nothing is
+/// allocated for a line that is right, and the tables keep their storage from body to body.
 ///
 /// A line that is wrong does not hide the next: reading goes on behind its line feed. Delimited
 /// protobuf is read message by message, and metric by metric within one.
