@@ -28,7 +28,7 @@ extension Validator {
             message.overwritten &+= lines
         }
         let new = SeriesTable.Series(
-            hash: labels.hash, hasEmptyInstance: labels.hasEmptyInstance,
+            hash: labels.mark.hash, hasEmptyInstance: false,
             start: UInt32(truncatingIfNeeded: field.start), line: UInt32(truncatingIfNeeded: line))
         if let old = series.insert(new) {
             let byte = Int(old.start) &- message.start &+ 1
@@ -96,16 +96,15 @@ extension Validator {
         if let offset = body.firstNonUTF8(in: value) {
             throw Flaw(.labelValueInvalid, in: offset..<offset &+ 1)
         }
-        if let number = group.number(of: name, in: body) {
-            if group.isDecodedValue(value, of: number, in: body) { return false }
+        if rules.demandsPushable, let number = group.number(of: name, in: body) {
+            // An empty value is as good as no label.
+            if value.isEmpty || group.isDecodedValue(value, of: number, in: body) { return false }
             guard rules.labelConflicts == .refused else { return true }
             throw Flaw(.labelContradictsGroup, in: nameRange)
         }
-        if value.isEmpty && name.isEqual(to: "instance", in: body) {
-            labels.addEmptyInstance()
-        } else {
-            labels.add(hash.pair(name.hash, hash(body, value)))
-        }
+        // The Pushgateway gives an empty one to every sample that has none.
+        if value.isEmpty && name.isEqual(to: "instance", in: body) { return false }
+        labels.add(hash.pair(name.hash, hash(body, value)))
         return false
     }
 
