@@ -5,6 +5,7 @@ extension Complaint {
         case carriageReturn, missingLineFeed, removedLineFeeds, gluedSamples
         case trailingBlank, trailingComment, timestamp, decimalComma, quotedNumber, singleQuotes
         case nameCharacters, otherFormat, metadataTwice, reservedName, nameless, otherGroup
+        case undelimited, textInPlaceOfMessages, framing, boundTwice
 
         /// What to do about it, in one sentence without a full stop.
         public var hint: String {
@@ -35,6 +36,11 @@ extension Complaint {
             case .reservedName: "leave it out: the Pushgateway itself gives it to each group"
             case .nameless: "put the metric name before the braces"
             case .otherGroup: "take the label out, or push to the group that it names"
+            case .undelimited: "write the length of each message before it, as a varint"
+            case .textInPlaceOfMessages:
+                "this is text: send it with the Content-Type text/plain; version=0.0.4"
+            case .framing: "write each message whole, with its length before it as a varint"
+            case .boundTwice: "rename the label: it is added to each quantile or bucket"
             }
         }
     }

@@ -1,8 +1,9 @@
 /// One thing that is wrong with a body, told to the person who sent it.
 public struct Complaint: Sendable, Equatable {
-    /// The line, from 1.
+    /// The line, from 1. In protobuf the message.
     public let line: Int
-    /// The byte within the line, from 1. One past the last byte when the end itself is the trouble.
+    /// The byte within the line, from 1; within the message, the first of which is that of its length.
+    /// One past the last byte when the end itself is the trouble.
     public let column: Int
     public let reason: Reason
     /// What stands there, made printable: at most 60 bytes of the body, then an ellipsis.
@@ -11,16 +12,34 @@ public struct Complaint: Sendable, Equatable {
     public let cause: Cause?
     /// What should stand there instead, as printable and short, where that is known.
     public internal(set) var expectation: String?
+    /// How the body is written, and so what `line` and `column` count.
+    public internal(set) var format = Format.text
+    /// The metric of the message, in quotes and cut, where its name was found. Nobody has an editor
+    /// that goes to a message and a byte, so the sentence says the name too.
+    public internal(set) var metric: String?
+
+    /// Where it is, in words.
+    public var place: String {
+        switch format {
+        case .text: "line \(line), column \(column)"
+        case .delimitedProtobuf: "message \(line), byte \(column)"
+        }
+    }
 
     /// One sentence without a full stop, without line and column.
-    public var message: String { reason.message(about: evidence, not: expectation) }
+    public var message: String {
+        let sentence = reason.message(about: evidence, not: expectation)
+        guard let metric, !reason.showsMetric || metric != evidence else { return sentence }
+        return "\(sentence) (in metric \(metric))"
+    }
     /// What to do about it.
     public var hint: String? { cause?.hint }
 }
 
 extension Complaint {
     /// What is wrong. The first group is what the Pushgateway's parser refuses; the second what the
-    /// Pushgateway refuses afterwards, or what harms it; the third are our own limits.
+    /// Pushgateway refuses afterwards, or what harms it; the third are our own limits; the last what
+    /// only messages can have.
     public enum Reason: Sendable, Equatable {
         case metricNameExpected, metricNameInvalid, metricNameMissing
         case metricNameRepeated, metricNameEndExpected, metricNameMisplaced
@@ -42,6 +61,20 @@ extension Complaint {
 
         case tooManySeries(max: Int), tooManyFamilies(max: Int), tooManyLabels(max: Int)
         case labelValueTooLong(max: Int), lineTooLong(max: Int), bodyTooLong(max: Int)
+
+        /// The form of the bytes.
+        case lengthInvalid, messageCut
+        case varintInvalid, fieldCut(in: MessageType), fieldNumberInvalid(in: MessageType)
+        case wireTypeInvalid(field: Int, of: MessageType)
+        /// What the schema says: decoders would drop something, or choose.
+        case wireTypeContradicted(field: Int, of: MessageType)
+        case fieldRepeated(field: Int, of: MessageType), numberTooLarge(field: Int, of: MessageType)
+        /// What they mean.
+        case familyNameMissing, familyEmpty, typeNumberUnknown(UInt64), helpInvalid
+        case textTooLong(max: Int)
+        case valueMissing(FamilyType), valueContradicted(given: FamilyType, type: FamilyType)
+        case metricTimestamped, metricRepeated(byte: Int), boundAmongLabels(FamilyType)
+        case schemaUnknown(Int), spansContradicted, countContradicted
     }
 }
 
@@ -107,6 +140,48 @@ extension Complaint.Reason {
         case .labelValueTooLong(let max): "label value longer than \(max) bytes: \(evidence)"
         case .lineTooLong(let max): "line longer than \(max) bytes"
         case .bodyTooLong(let max): "body longer than \(max) bytes"
+
+        case .lengthInvalid: "the length of this message is not one of at most five bytes"
+        case .messageCut: "unexpected end of input: this message is longer than what is left"
+        case .varintInvalid: "a number that does not end, or is larger than 64 bits"
+        case .fieldCut(let type): "a field is longer than the \(type.name) it stands in"
+        case .fieldNumberInvalid(let type): "a field of \(type.name) has no valid number"
+        case .wireTypeInvalid(let field, let type):
+            "field \(field) of \(type.name) has a wire type that is not in use"
+        case .wireTypeContradicted(let field, let type):
+            "field \(field) of \(type.name) has another wire type in the schema"
+        case .fieldRepeated(let field, let type): "field \(field) of \(type.name) is given twice"
+        case .numberTooLarge(let field, let type):
+            "the number in field \(field) of \(type.name) does not fit into 32 bits"
+
+        case .familyNameMissing: "invalid metric name: this MetricFamily has none"
+        case .familyEmpty: "metric \(evidence) has a type and no value at all"
+        case .typeNumberUnknown(let number): "unknown metric type \(number)"
+        case .helpInvalid: "invalid HELP: \(evidence) is not UTF-8"
+        case .textTooLong(let max): "name or HELP longer than \(max) bytes: \(evidence)"
+        case .valueMissing(let type): "expected a value of type \(type.word), found none"
+        case .valueContradicted(let given, let type):
+            "expected a value of type \(type.word), found \(given.word)"
+        case .metricTimestamped: "pushed metrics must not have timestamps"
+        case .metricRepeated(let byte):
+            "the metric at byte \(byte) of this message has the same label values"
+        case .boundAmongLabels(let type):
+            "label \(evidence) cannot be given in a \(type.word), which has its own"
+        case .schemaUnknown(let schema): "unknown schema \(schema) of a native histogram"
+        case .spansContradicted: "the spans of native histogram \(evidence) do not fit its buckets"
+        case .countContradicted:
+            "the buckets of native histogram \(evidence) do not add up to its count"
+        }
+    }
+
+    /// Whether the metric's name is among what the sentence shows.
+    fileprivate var showsMetric: Bool {
+        switch self {
+        case .metricNameInvalid, .countNegative, .bucketNegative, .spansContradicted,
+            .countContradicted, .pushTimeGiven, .suffixTaken, .typeContradicted, .helpContradicted,
+            .boundInGroup, .tooManyFamilies, .textTooLong, .familyEmpty:
+            true
+        default: false
         }
     }
 }

@@ -108,6 +108,8 @@ struct Families: ~Copyable, Sendable {
         families.storageBytes &+ names.storageBytes &+ index.storageBytes
     }
 
+    var count: Int { families.count }
+
     subscript(family: Int) -> Family {
         @inline(__always) get { families[family] }
         @inline(__always) _modify { yield &families[family] }

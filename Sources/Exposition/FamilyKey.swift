@@ -6,6 +6,8 @@ public struct FamilyKey: Hashable, Sendable, BitwiseCopyable {
     /// The same for the same bytes, for as long as the process lives.
     public let hash: UInt64
 
+    init(hash: UInt64) { self.hash = hash }
+
     /// The key of a name, of any length and any bytes.
     public init(_ name: Span<UInt8>) { hash = KeyedHash.ofProcess(name, 0..<name.count) }
 }

@@ -88,6 +88,23 @@ extension GroupLabels {
         body.isEqual(range, to: bytes.span.extracting(labels[number].value))
     }
 
+    /// Whether a label has this value, which stands in the body as it is, without escapes.
+    func isDecodedValue(_ range: Range<Int>, of number: Int, in body: Span<UInt8>) -> Bool {
+        let value = labels[number].value
+        var place = value.lowerBound
+        for offset in range {
+            guard place < value.upperBound else { return false }
+            var byte = bytes[place]
+            place &+= 1
+            if byte == 0x5C {
+                byte = bytes[place] == 0x6E ? 0x0A : bytes[place]
+                place &+= 1
+            }
+            guard byte == body[offset] else { return false }
+        }
+        return place == value.upperBound
+    }
+
     /// The value of a label, in quotes, cut and made printable.
     func excerpt(ofValue number: Int) -> String { bytes.span.quoted(labels[number].value) }
 

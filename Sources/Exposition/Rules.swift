@@ -2,13 +2,14 @@
 public struct Rules: Sendable {
     /// Complaints kept with their text. Later ones are only counted.
     public var complaintsMax = 20
-    /// Samples in one body, and families named in it. At most 16,777,214, whatever is set.
+    /// Samples in one body, and families named in it. At most 16,777,214, whatever is set. In protobuf a
+    /// summary or histogram is as many samples as it has lines in text.
     public var seriesMax = 50_000
     /// Labels of one sample.
     public var sampleLabelsMax = 64
-    /// Bytes of one label value, as written.
+    /// Bytes of one label value, as written; protobuf has no escapes.
     public var labelValueBytesMax = 2048
-    /// Bytes of one line, without its line feed.
+    /// Bytes of one line, without its line feed. In protobuf, of one name or HELP.
     public var lineBytesMax = 262_144
     /// Whether a quoted name may be any UTF-8, as with `--push.enable-utf8-names`. Otherwise quotes
     /// are read, but what they hold must be a name of the old kind.

@@ -56,19 +56,21 @@ extension Validator {
         families[subject.family].hasSamples = true
         familiesWithSamples &+= 1
         guard rules.demandsPushable else { return }
-        try admitFamily(in: body, line: line, lineStart: lineStart)
+        try admit(
+            subject.family, subject.type, at: sample.start..<sample.end, in: body, line: line,
+            lineStart: lineStart)
     }
 
-    /// Refuses a family, at its first sample, that the Pushgateway will not have beside the others or
-    /// beside its own.
+    /// Refuses a family that the Pushgateway will not have beside the others or beside its own.
+    /// - Parameter place: from where its first sample starts to where that ends.
     @inline(never)
-    private mutating func admitFamily(
-        in body: Span<UInt8>, line: Int, lineStart: Int
+    mutating func admit(
+        _ family: Int, _ type: FamilyType, at place: Range<Int>, in body: Span<UInt8>, line: Int,
+        lineStart: Int
     ) throws(Flaw) {
-        let name = families[subject.family].name
-        let type = subject.type
+        let name = families[family].name
         func flaw(_ reason: Complaint.Reason) -> Flaw {
-            Flaw(reason, at: sample.start, readTo: sample.end, showing: name.range)
+            Flaw(reason, at: place.lowerBound, readTo: place.upperBound, showing: name.range)
         }
         // The gateway's own time stamps: a family of another type under this name would make every
         // later push to a new group fail.
@@ -85,8 +87,7 @@ extension Validator {
             if own.help != nil {
                 helpDemands.append(
                     HelpDemand(
-                        family: subject.family, own: number, line: line,
-                        lineStart: lineStart,
+                        family: family, own: number, line: line, lineStart: lineStart,
                         flaw: flaw(.helpContradicted)))
             }
         }

@@ -1,11 +1,12 @@
-/// Whether a body is text exposition format 0.0.4 that a Pushgateway takes, and if not, why not.
+/// Whether a body is one that a Pushgateway takes, and if not, why not.
 ///
-/// Reads what Pushgateway's own parser (prometheus/common 0.69, legacy names) reads, line by line, and
-/// keeps what the parser and the checks behind it would know: the families, and which series there
-/// were. All of it is ranges into the body and hashes. Nothing is allocated for a line that is right,
-/// and the tables keep their storage from body to body.
+/// Text exposition format 0.0.4 it reads as Pushgateway's own parser does (prometheus/common 0.69,
+/// legacy names), line by line, and keeps what the parser and the checks behind it would know: the
+/// families, and which series there were. All of it is ranges into the body and hashes. Nothing is
+/// allocated for a line that is right, and the tables keep their storage from body to body.
 ///
-/// A line that is wrong does not hide the next: reading goes on behind its line feed.
+/// A line that is wrong does not hide the next: reading goes on behind its line feed. Delimited
+/// protobuf is read message by message, and metric by metric within one.
 public struct Validator: ~Copyable, Sendable {
     /// Offsets are kept in 32 bits.
     public static let bodyBytesMax = Int(Int32.max) - 1
@@ -38,17 +39,22 @@ public struct Validator: ~Copyable, Sendable {
     /// forget that, which matters to names in braces.
     var hasReadLabels = false
 
-    /// Where the first line starts that is not judged yet.
-    private var judged = 0
+    /// How the body is written.
+    private var format = Format.text
+    var messages = FamilyMessages()
+    /// Samples with a label that the group overwrites.
+    var overwritten = 0
+
+    /// Where the first line, or message, starts that is not judged yet.
+    var judged = 0
     /// How far the body has been searched for line feeds.
     private var searched = 0
-    /// The number of the line being judged.
-    private var line = 0
-    private var isFinished = false
+    /// The number of the line, or message, being judged.
+    var line = 0
+    var isFinished = false
 
     var samples = 0
     var familiesWithSamples = 0
-    var overwritten = 0
     private var complaintCount = 0
     /// Whether `tooManySeries` was said.
     var isFull = false
@@ -89,8 +95,11 @@ public struct Validator: ~Copyable, Sendable {
     /// Whether nothing wrong was found. Stands once the body was judged as complete.
     public var isValid: Bool { complaintCount == 0 }
 
-    /// Forgets the last body, keeps the tables' storage.
-    public mutating func reset() {
+    /// Forgets the last body and its group, keeps the tables' storage. The next body is written in
+    /// `format`.
+    public mutating func reset(for format: Format = .text) {
+        self.format = format
+        messages.removeAll()
         if !complaints.isEmpty { complaints.removeAll(keepingCapacity: true) }
         if !group.isEmpty { group.removeAll() }
         families.removeAll()
@@ -105,11 +114,19 @@ public struct Validator: ~Copyable, Sendable {
         if !helpDemands.isEmpty { helpDemands.removeAll(keepingCapacity: true) }
     }
 
+    /// Shows the families that have samples, each with its type. For a body that was judged right.
+    public func forEachFamily(_ body: (FamilyKey, FamilyType) -> Void) {
+        for family in 0..<families.count where families[family].hasSamples {
+            guard let type = families[family].type else { continue }
+            body(FamilyKey(hash: families[family].name.hash), type)
+        }
+    }
+
     /// How much of the heap the tables hold now, in bytes. They grow with the body, to about 90 bytes
     /// a series and 150 a family, and never shrink by themselves.
     public var storageBytes: Int {
         families.storageBytes &+ series.storageBytes &+ labels.storageBytes
-            &+ lastLabels.storageBytes
+            &+ lastLabels.storageBytes &+ messages.storageBytes
             &+ complaints.capacity &* MemoryLayout<Complaint>.stride
             &+ helpDemands.capacity &* MemoryLayout<HelpDemand>.stride &+ scratch.capacity
     }
@@ -121,12 +138,13 @@ public struct Validator: ~Copyable, Sendable {
         series = SeriesTable()
         labels = LabelSet()
         lastLabels = LastLabels()
+        messages = FamilyMessages()
         complaints = []
         helpDemands = []
         scratch = []
     }
 
-    /// Judges the complete lines of `body` that are not judged yet.
+    /// Judges the complete lines, or messages, of `body` that are not judged yet.
     ///
     /// `body` is all that has arrived so far, from its first byte; call this again as it grows. With
     /// `isComplete` the rest is judged too and the verdict stands; later calls do nothing until
@@ -141,6 +159,7 @@ public struct Validator: ~Copyable, Sendable {
             line &+= 1
             return complain(flaw, in: body, lineStart: judged)
         }
+        if format == .delimitedProtobuf { return judgeMessages(body, isComplete: isComplete) }
         let end = endOfLines(body)
         while judged < end { judgeLine(body) }
         guard isComplete else { return }
@@ -244,7 +263,7 @@ extension Validator {
 
     /// HELP may come behind the samples, so only the whole body tells.
     @inline(never)
-    private mutating func judgeHelp(_ body: Span<UInt8>) {
+    mutating func judgeHelp(_ body: Span<UInt8>) {
         for demand in helpDemands {
             let own = ownFamilies.families[demand.own].help.map { Array($0.utf8) } ?? []
             if let help = families[demand.family].help, body.isEqual(help.range, to: own.span) {
@@ -257,12 +276,18 @@ extension Validator {
 
     /// Keeps a complaint, if there is still room for it.
     @inline(never)
-    private mutating func complain(_ flaw: Flaw, in body: Span<UInt8>, lineStart: Int) {
+    mutating func complain(_ flaw: Flaw, in body: Span<UInt8>, lineStart: Int) {
         complaintCount &+= 1
         guard complaints.count < rules.complaintsMax else { return }
+        let cause =
+            format == .text
+            ? Complaint.Cause(of: flaw, in: body, line: line)
+            : Complaint.Cause(of: flaw, in: body, message: line)
         var complaint = Complaint(
             line: line, column: flaw.offset &- lineStart &+ 1, reason: flaw.reason,
-            evidence: body.excerpt(flaw), cause: Complaint.Cause(of: flaw, in: body, line: line))
+            evidence: body.excerpt(flaw), cause: cause)
+        complaint.format = format
+        if !messages.name.isEmpty { complaint.metric = body.quoted(messages.name) }
         if case .labelContradictsGroup(let label) = flaw.reason {
             complaint.expectation = group.excerpt(ofValue: label)
         }

@@ -37,10 +37,7 @@ struct RefusalText: ~Copyable {
     }
 
     private func append(_ complaint: Complaint, to text: inout ByteBuffer) {
-        text.append("line ")
-        text.append(decimal: complaint.line)
-        text.append(", column ")
-        text.append(decimal: complaint.column)
+        text.append(text: complaint.place)
         text.append(": ")
         text.append(text: complaint.message)
         text.append("\n")

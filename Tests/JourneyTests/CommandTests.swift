@@ -315,6 +315,33 @@ import Testing
         #expect(errors.first?["column"] as? Int == 3)
     }
 
+    @Test func `lint reads protobuf when told to, and names message, byte and metric`() throws {
+        // Two messages: gauge `a` with a sample, and gauge `b` with a metric that has no value.
+        let good: [UInt8] = [
+            0x12, 0x0A, 0x01, 0x61, 0x18, 0x01, 0x22, 0x0B, 0x12, 0x09, 0x09,
+            0, 0, 0, 0, 0, 0, 0xF0, 0x3F,
+        ]
+        let bad: [UInt8] = [0x07, 0x0A, 0x01, 0x62, 0x18, 0x01, 0x22, 0x00]
+        let file = folder.path + "/body.pb"
+        try Data(good).write(to: URL(filePath: file))
+        let result = try kanmon("lint", "--protobuf", file)
+        #expect(result.status == 0)
+        #expect(result.output.contains("good, 1 samples in 1 families"))
+        #expect(try kanmon("lint", file).status == 1)
+
+        try Data(good + bad).write(to: URL(filePath: file))
+        let refused = try kanmon("lint", "--protobuf", file)
+        #expect(refused.status == 1)
+        #expect(refused.output.contains("\(file):2:7: error: "))
+        #expect(refused.output.contains("\"b\""))
+        let json = try kanmon("lint", "--protobuf", file, "--format", "json")
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+        let errors = try #require(object["errors"] as? [[String: Any]])
+        #expect(errors.first?["line"] as? Int == 2)
+        #expect(errors.first?["column"] as? Int == 7)
+    }
+
     @Test func `lint reads standard input, and says which file it cannot read`() throws {
         #expect(try kanmon("lint", input: "a 1\n").status == 0)
         #expect(try kanmon("lint", input: "a 1").status == 1)

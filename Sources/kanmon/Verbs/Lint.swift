@@ -9,14 +9,17 @@ struct Lint: ParsableCommand {
         discussion: """
             Example: ./my-metrics.sh | kanmon lint
 
-            Every problem is shown as file:line:column with a hint. Ends with 1 when a body is invalid and \
-            with 66 when a file cannot be read.
+            Every problem is shown as file:line:column with a hint, and with --protobuf as file:message:byte, \
+            both from 1. Ends with 1 when a body is invalid and with 66 when a file cannot be read.
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
 
     @Argument(help: "The files; standard input without any.")
     var files: [String] = []
+
+    @Flag(help: "The bodies are delimited protobuf messages, as Go's client library pushes them.")
+    var protobuf = false
 
     @Option(help: "How problems are shown: text or json.")
     var format = Format.text
@@ -36,7 +39,7 @@ struct Lint: ParsableCommand {
                 isReadable = false
                 continue
             }
-            validator.reset()
+            validator.reset(for: protobuf ? .delimitedProtobuf : .text)
             validator.validate(body.span, isComplete: true)
             isValid = isValid && validator.isValid
             let name = file == "-" ? "stdin" : file
