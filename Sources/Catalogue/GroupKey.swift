@@ -15,8 +15,11 @@ package struct GroupKey: Hashable, Sendable, BitwiseCopyable {
     package mutating func insert(name: Span<UInt8>, value: Span<UInt8>) {
         guard value.count > 0 else { return }
         // Both factors hang on the process's key, so a sum of products tells sets apart, and the
-        // order does not matter to a sum.
-        let product = FamilyKey(name).hash.multipliedFullWidth(by: FamilyKey(value).hash | 1)
+        // order does not matter to a sum. To a product it would not either: hence the turn, which
+        // keeps name and value from changing places.
+        let value = FamilyKey(value).hash
+        let turned = (value &<< 32 | value &>> 32) | 1
+        let product = FamilyKey(name).hash.multipliedFullWidth(by: turned)
         hash &+= product.high ^ product.low
     }
 }

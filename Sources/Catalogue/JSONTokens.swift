@@ -148,37 +148,46 @@ extension JSONTokens {
         return token
     }
 
-    /// What most of a listing goes through: its samples, of which nothing is wanted.
+    /// What most of a listing goes through: its samples, of which nothing is wanted. So it works on
+    /// copies of what it changes, which stay in registers.
     private mutating func skip(_ bytes: Span<UInt8>, _ offset: inout Int) throws(JSONError) {
-        var place = offset
-        defer { offset = place }
+        var (place, depth, isObject, state) = (offset, depth, isObject, skipState)
+        defer { (offset, self.depth, self.isObject, skipState) = (place, depth, isObject, state) }
+        let last = skipDepth ?? 0
         while place < bytes.count {
-            if skipState == .string {
+            if state == .string {
                 while place < bytes.count, bytes[place].isPlainInString { place &+= 1 }
                 guard place < bytes.count else { return }
-            } else if skipState == .value {
+                let byte = bytes[place]
+                place &+= 1
+                guard byte >= 0x20 else { throw .unexpected(byte) }
+                state = byte == 0x22 ? .value : .escape
+            } else if state == .escape {
+                place &+= 1
+                state = .string
+            } else {
                 while place < bytes.count, !bytes[place].isBracketOrQuote { place &+= 1 }
                 guard place < bytes.count else { return }
-            }
-            let byte = bytes[place]
-            place &+= 1
-            switch (skipState, byte) {
-            case (.escape, _): skipState = .string
-            case (.string, UInt8(ascii: "\"")): skipState = .value
-            case (.string, UInt8(ascii: "\\")): skipState = .escape
-            case (.string, _): throw .unexpected(byte)
-            case (_, UInt8(ascii: "\"")): skipState = .string
-            case (_, UInt8(ascii: "{")): try open(isObject: true)
-            case (_, UInt8(ascii: "[")): try open(isObject: false)
-            default:
-                guard (byte == UInt8(ascii: "}")) == isInObject else { throw .unexpected(byte) }
-                _ = close()
-                if depth == skipDepth {
-                    skipDepth = nil
-                    return
+                let byte = bytes[place]
+                place &+= 1
+                if byte == 0x22 {
+                    state = .string
+                } else if byte & 0x06 == 0x02 {
+                    guard depth < JSONTokens.depthMax else { throw .tooDeep }
+                    depth &+= 1
+                    isObject = isObject &<< 1 | UInt64(byte &>> 5 & 1)
+                } else {
+                    // Bit 5 tells a brace from a bracket, bits 1 and 2 an opening from a closing one.
+                    guard UInt64(byte &>> 5 & 1) == isObject & 1 else { throw .unexpected(byte) }
+                    depth &-= 1
+                    isObject &>>= 1
+                    guard depth > last else { break }
                 }
             }
         }
+        guard depth == last else { return }
+        skipDepth = nil
+        self.state = .afterValue
     }
 }
 

@@ -65,6 +65,8 @@ package struct LearnedFamilies: ~Copyable {
         _ claims: Span<FamilyClaim>, in group: GroupKey, replacing: Bool, catalogue: FamilyCatalogue
     ) {
         now &+= 1
+        // Before the first of them, lest the rest drive it out.
+        if entryCount > 0, entryCount + claims.count > entriesMax { forgetAll() }
         let number = catalogue.number(of: group)
         if replacing, groups[group] != nil || isShrinking(number, to: claims, catalogue) {
             touch(group, isReplaced: true)
@@ -124,7 +126,7 @@ extension LearnedFamilies {
     }
 
     private mutating func learn(_ claim: FamilyClaim, in group: GroupKey) {
-        if entryCount >= entriesMax || groups.count >= entriesMax { forgetAll() }
+        if entryCount >= entriesMax { forgetAll() }
         touch(group, isReplaced: false)
         var entry = Entry()
         entry.family = claim.family

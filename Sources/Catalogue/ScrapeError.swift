@@ -42,7 +42,11 @@ struct ScrapeError {
             start = (end ?? text.count) + 1
             if line.count == 0 || line.isHeading { continue }
             // The last line may be cut anywhere.
-            if end != nil, let error = ScrapeError(line) { errors.append(error) } else { unread += 1 }
+            if end != nil, let error = ScrapeError(line) {
+                errors.append(error)
+            } else {
+                unread += 1
+            }
         }
         return (errors, unread)
     }
@@ -60,6 +64,7 @@ struct ScrapeError {
                 return nil
             }
         } else if reader.takes("collected metric named ", in: line)
+            || reader.takes("collected histogram named ", in: line)
             || reader.takes("collected histogram or summary named ", in: line)
         {
             guard let family = reader.quoted(in: line),

@@ -37,12 +37,16 @@ import Testing
     static let directions: [String: Set<String>] = [
         "Bytes": [],
         "Exposition": [],
+        "Catalogue": ["Bytes", "Exposition"],
         "HTTP": ["Bytes"],
         "Admission": ["Bytes", "CCrypt"],
         "Configuration": ["Bytes", "CYAML"],
         "Reactor": ["Bytes", "CLinux"],
         "TLS": ["Bytes", "Reactor", "COpenSSL"],
-        "Gateway": ["Bytes", "Reactor", "TLS", "HTTP", "Admission", "Exposition", "Configuration"],
+        "Gateway": [
+            "Bytes", "Reactor", "TLS", "HTTP", "Admission", "Exposition", "Catalogue",
+            "Configuration",
+        ],
         "kanmon": [
             "Gateway", "Configuration", "Admission", "Exposition", "HTTP", "TLS", "Reactor",
             "Bytes",
@@ -50,7 +54,9 @@ import Testing
         ],
     ]
 
-    static let dataPath = ["Bytes", "Exposition", "HTTP", "Admission", "Reactor", "TLS", "Gateway"]
+    static let dataPath = [
+        "Bytes", "Exposition", "Catalogue", "HTTP", "Admission", "Reactor", "TLS", "Gateway",
+    ]
 
     /// The audited walls: where memory that the compiler cannot vouch for is touched. Two modules are
     /// nothing but such a wall, to the kernel and to OpenSSL.
