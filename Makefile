@@ -1,6 +1,6 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test build check smoke bench clean
+.PHONY: help run test build check differential fuzz smoke bench clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
@@ -8,7 +8,7 @@ strict_build := $(if $(KANMON_STRICT),.build,.build-strict)
 scripts := .ci/run $(wildcard deploy/dev/*.sh Tests/Benchmarks/*.sh)
 
 help: ## Lists these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Installs what is missing, builds, and serves on https://localhost:9443.
 	@deploy/dev/run.sh
@@ -28,6 +28,11 @@ check: ## Format, warnings as errors, the rules of style that are tests, shell s
 	KANMON_STRICT=1 swift test --skip-build --scratch-path $(strict_build) --disable-xctest --filter TidyTests
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(scripts); \
 	else echo "shellcheck is not installed; the shell scripts were not looked at"; fi
+
+differential: ## Verdicts beside the Pushgateway's own parser, on a million made-up bodies.
+	@deploy/dev/install.sh differential
+	KANMON_DIFFERENTIAL_BODIES=$(or $(KANMON_DIFFERENTIAL_BODIES),1000000) swift test --disable-xctest \
+		--configuration release --package-path Tests/Differential --scratch-path .build-differential
 
 smoke: ## Pushes through the running gate and reads it back from the Pushgateway.
 	@deploy/dev/install.sh smoke

@@ -90,6 +90,9 @@ let package = Package(
         .testTarget(
             name: "JourneyTests", dependencies: ["kanmon", "TLS", "Reactor", "Bytes"],
             swiftSettings: common),
+        .testTarget(
+            name: "DifferentialTests", dependencies: ["Exposition"],
+            path: "Tests/Differential/DifferentialTests", swiftSettings: common),
         .testTarget(name: "TidyTests", swiftSettings: common),
     ]
 )
