@@ -7,14 +7,14 @@
 set -euo pipefail
 
 build=(libssl-dev libcrypt-dev libyaml-dev pkg-config git)
-oracle=(golang-go golang-github-prometheus-common-dev golang-github-prometheus-client-golang-dev)
+parser=(golang-go golang-github-prometheus-common-dev)
 purpose=${1-}
 case $purpose in
     build) packages=("${build[@]}") ;;
     run | test) packages=("${build[@]}" prometheus-pushgateway curl openssl util-linux) ;;
     smoke) packages=(curl) ;;
-    differential) packages=("${build[@]}" "${oracle[@]}") ;;
-    bench) packages=("${build[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
+    differential) packages=("${build[@]}" "${parser[@]}" golang-github-prometheus-client-golang-dev) ;;
+    bench) packages=("${build[@]}" "${parser[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
     *)
         echo "usage: $0 build|run|test|smoke|bench|differential" >&2
         exit 64
