@@ -5,7 +5,7 @@
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
 strict_build := $(if $(KANMON_STRICT),.build,.build-strict)
-scripts := .ci/run $(wildcard deploy/dev/*.sh Tests/Benchmarks/*.sh)
+scripts := .ci/run $(wildcard deploy/dev/*.sh Tests/*/*.sh)
 
 help: ## Lists these targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ differential: ## Verdicts beside the Pushgateway's own parser, on a million made
 	KANMON_DIFFERENTIAL_BODIES=$(or $(KANMON_DIFFERENTIAL_BODIES),1000000) swift test --disable-xctest \
 		--configuration release --package-path Tests/Differential --scratch-path .build-differential
 
+fuzz: ## Looks for a body that breaks a promise: text, protobuf, gzip; FUZZ_SECONDS=60 each.
+	@deploy/dev/install.sh build
+	Tests/Fuzz/fuzz.sh
+
 smoke: ## Pushes through the running gate and reads it back from the Pushgateway.
 	@deploy/dev/install.sh smoke
 	@deploy/dev/smoke.sh
@@ -43,5 +47,5 @@ bench: build ## The validator beside the Pushgateway's parser, CPU per push besi
 	Tests/Benchmarks/exposition.sh
 	Tests/Benchmarks/keepalive.sh
 
-clean: ## Removes what was built; keeps certificates, keys and passwords.
-	rm -rf .build .build-strict
+clean: ## Removes what was built; keeps certificates, keys, passwords, and what fuzzing found.
+	rm -rf .build .build-strict .build-differential .build-benchmark .build-fuzz/build

@@ -7,8 +7,8 @@
 set -euo pipefail
 
 build=(libssl-dev libcrypt-dev libyaml-dev pkg-config git)
-parser=(golang-go golang-github-prometheus-common-dev)
 purpose=${1-}
+parser=(golang-go golang-github-prometheus-common-dev)
 case $purpose in
     build) packages=("${build[@]}") ;;
     run | test) packages=("${build[@]}" prometheus-pushgateway curl openssl util-linux) ;;
