@@ -10,6 +10,8 @@ struct BodyGenerator {
     /// One in how many pieces of the body being made is doubtful. Nil: none is.
     private var doubt: Int?
     private var body: [UInt8] = []
+    /// The labels of the family being made: few, so that some of its series are the same.
+    private var labelPool: [String] = []
 
     init(seed: UInt64, corpus: [[UInt8]]) {
         random = SplitMix64(state: seed)
@@ -74,6 +76,8 @@ extension BodyGenerator {
     private mutating func family() -> [[UInt8]] {
         let name = random.pick(Self.names)
         let type = random.pick(Self.types)
+        labelPool = Array(Self.labelNames.shuffled(using: &random).prefix(1 + random.below(4)))
+        if oneIn(2) { labelPool.append("instance") }
         var lines: [[UInt8]] = []
         if oneIn(2) { lines.append(help(name)) }
         if !oneIn(4) { lines.append(typeLine(name, type)) }
@@ -157,7 +161,7 @@ extension BodyGenerator {
     }
 
     private mutating func labels(_ bound: String?) -> [UInt8] {
-        var names = Self.labelNames.shuffled(using: &random).prefix(random.below(4))
+        var names = labelPool.shuffled(using: &random).prefix(random.below(4))
         if isDoubtful { names.append(random.pick(["a", "__name__", "__x", "é", "1", "", "a:b"])) }
         if let bound { names.append(bound) }
         if oneIn(3) { names.shuffle(using: &random) }
@@ -183,6 +187,7 @@ extension BodyGenerator {
     }
 
     private mutating func labelValue() -> [UInt8] {
+        if oneIn(2) { return Array(random.pick(["\"\"", "\"x\""]).utf8) }
         var text: [UInt8] = Array("\"".utf8)
         for _ in 0..<random.below(3) {
             switch random.below(8) {
