@@ -103,8 +103,9 @@ done
 # The middle of a column; a dash where nothing was measured.
 median() { # FILE COLUMN
     if [[ ! -s $1 ]]; then echo -; return; fi
-    awk -v c="$2" '{print $c}' "$1" | sort -g | awk '{v[NR] = $1} END {printf "%.0f\n", v[int((NR + 1) / 2)]}'
+    awk -v c="$2" '{print $c}' "$1" | sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'
 }
+rounded() { awk -v a="$1" 'BEGIN {if (a == "-") print a; else printf((a < 10 ? "%.1f" : "%.0f"), a)}'; }
 quotient() { awk -v a="$1" -v b="$2" 'BEGIN {if (b + 0 > 0) printf "%.1f", a / b; else printf "-"}'; }
 
 echo
@@ -122,7 +123,8 @@ for body in "${bodies[@]}"; do
     theirs=$(median "$work/$name.expfmt" 1)
     allocated=$(awk '{if ($3 > max) max = $3} END {print max + 0}' "$work/$name.grammar" "$work/$name.push")
     # shellcheck disable=SC2059
-    printf "$row" "$name" "$(stat --format=%s "$body")" "$ours" "$(median "$work/$name.push" 1)" "$theirs" \
+    printf "$row" "$name" "$(stat --format=%s "$body")" "$(rounded "$ours")" \
+        "$(rounded "$(median "$work/$name.push" 1)")" "$(rounded "$theirs")" \
         "$(quotient "$ours" "$theirs")" "$allocated" "$(quotient "$(median "$work/$name.grammar" 2)" 1000)" \
         "$(quotient "$(median "$work/$name.expfmt" 2)" 1000)"
 done
