@@ -1,14 +1,14 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test build check smoke bench clean
+.PHONY: help run test build check differential fuzz smoke bench clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
 strict_build := $(if $(KANMON_STRICT),.build,.build-strict)
-scripts := .ci/run $(wildcard deploy/dev/*.sh Tests/Benchmarks/*.sh)
+scripts := .ci/run $(wildcard deploy/dev/*.sh Tests/*/*.sh)
 
 help: ## Lists these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Installs what is missing, builds, and serves on https://localhost:9443.
 	@deploy/dev/run.sh
@@ -29,13 +29,23 @@ check: ## Format, warnings as errors, the rules of style that are tests, shell s
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(scripts); \
 	else echo "shellcheck is not installed; the shell scripts were not looked at"; fi
 
+differential: ## Verdicts beside the Pushgateway's own parser, on a million made-up bodies.
+	@deploy/dev/install.sh differential
+	KANMON_DIFFERENTIAL_BODIES=$(or $(KANMON_DIFFERENTIAL_BODIES),1000000) swift test --disable-xctest \
+		--configuration release --package-path Tests/Differential --scratch-path .build-differential
+
+fuzz: ## Looks for a body that breaks a promise: text, protobuf, gzip; FUZZ_SECONDS=60 each.
+	@deploy/dev/install.sh build
+	Tests/Fuzz/fuzz.sh
+
 smoke: ## Pushes through the running gate and reads it back from the Pushgateway.
 	@deploy/dev/install.sh smoke
 	@deploy/dev/smoke.sh
 
-bench: build ## CPU per push, beside nginx; takes about two minutes.
+bench: build ## The validator beside the Pushgateway's parser, CPU per push beside nginx; 3 minutes.
 	@deploy/dev/install.sh bench
+	Tests/Benchmarks/exposition.sh
 	Tests/Benchmarks/keepalive.sh
 
-clean: ## Removes what was built; keeps certificates, keys and passwords.
-	rm -rf .build .build-strict
+clean: ## Removes what was built; keeps certificates, keys, passwords, and what fuzzing found.
+	rm -rf .build .build-strict .build-differential .build-benchmark .build-fuzz/build

@@ -29,6 +29,28 @@ let revision: [SwiftSetting] =
         return [.unsafeFlags(["-Xcc", "-DKANMON_REVISION=\"\(text)\""])]
     } ?? []
 
+/// Programs that link libFuzzer, which an ordinary build must not: `make fuzz` sets KANMON_FUZZ. They
+/// are part of this package since Gzip is seen by nobody outside of it.
+let fuzzing: [Target] =
+    Context.environment["KANMON_FUZZ"] == nil
+    ? []
+    : [
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+        .target(
+            name: "Fuzzing", dependencies: ["CLibFuzzer", "Exposition"],
+            path: "Tests/Fuzz/Fuzzing", swiftSettings: common),
+        fuzzer("Text", of: ["Exposition"]),
+        fuzzer("Protobuf", of: ["Exposition"]),
+        fuzzer("Gzip", of: ["Gzip", "Bytes", "CZlib"]),
+    ]
+
+func fuzzer(_ name: String, of dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: "fuzz-\(name.lowercased())", dependencies: ["Fuzzing"] + dependencies,
+        path: "Tests/Fuzz/\(name)", swiftSettings: common,
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
+}
+
 let package = Package(
     name: "kanmon",
     products: [
@@ -101,6 +123,9 @@ let package = Package(
         .testTarget(
             name: "JourneyTests", dependencies: ["kanmon", "TLS", "Reactor", "Bytes"],
             swiftSettings: common),
+        .testTarget(
+            name: "DifferentialTests", dependencies: ["Exposition"],
+            path: "Tests/Differential/DifferentialTests", swiftSettings: common),
         .testTarget(name: "TidyTests", swiftSettings: common),
-    ]
+    ] + fuzzing
 )

@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # Installs what is missing for a purpose, and nothing that is there.
 #
-#   deploy/dev/install.sh build|run|test|smoke|bench
+#   deploy/dev/install.sh build|run|test|smoke|bench|differential
 #
 # KANMON_INSTALL=no skips it: for a system without apt where the same things are there under other names.
 set -euo pipefail
 
 build=(libssl-dev libcrypt-dev libyaml-dev zlib1g-dev pkg-config git)
 purpose=${1-}
+parser=(golang-go golang-github-prometheus-common-dev)
 case $purpose in
     build) packages=("${build[@]}") ;;
     run | test) packages=("${build[@]}" prometheus-pushgateway curl openssl util-linux) ;;
     smoke) packages=(curl) ;;
-    bench) packages=("${build[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
+    differential) packages=("${build[@]}" "${parser[@]}" golang-github-prometheus-client-golang-dev) ;;
+    bench) packages=("${build[@]}" "${parser[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
     *)
-        echo "usage: $0 build|run|test|smoke|bench" >&2
+        echo "usage: $0 build|run|test|smoke|bench|differential" >&2
         exit 64
         ;;
 esac
@@ -34,6 +36,9 @@ purpose_of() {
         nginx) echo "what the gate is measured against" ;;
         wrk) echo "makes the load of the benchmark" ;;
         python3) echo "finds free ports and writes the body for the benchmark" ;;
+        golang-go) echo "builds the Pushgateway's own parser, to compare with" ;;
+        golang-github-prometheus-common-dev) echo "the Pushgateway's own parser" ;;
+        golang-github-prometheus-client-golang-dev) echo "the Pushgateway's own check" ;;
         procps) echo "pgrep, to count the CPU time of child processes" ;;
     esac
 }
