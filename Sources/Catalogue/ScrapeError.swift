@@ -1,10 +1,11 @@
 internal import Bytes
 
-/// One of the reasons that the Pushgateway gives, one a line, when `GET /metrics` answers 500.
-struct ScrapeError {
-    let kind: Kind
+/// One of the reasons that the Pushgateway gives, one a line, when `GET /metrics` answers 500, and when
+/// it refuses a push because of what it holds.
+package struct ScrapeError {
+    package let kind: Kind
     /// The family it is about.
-    let family: [UInt8]
+    package let family: [UInt8]
     /// The labels of the series it is about, exactly as they are stored; none where it is about
     /// a family as a whole.
     var labels: [Label] = []
@@ -14,7 +15,7 @@ struct ScrapeError {
         let value: [UInt8]
     }
 
-    enum Kind: Equatable {
+    package enum Kind: Equatable {
         /// A series is there a second time.
         case repeated
         /// A series is of another type than those of the family before it.
@@ -33,7 +34,7 @@ struct ScrapeError {
     static let textBytesMax = 65_536
 
     /// All reasons that are understood, and how many lines are not.
-    static func all(in answer: Span<UInt8>) -> (errors: [ScrapeError], unread: Int) {
+    package static func all(in answer: Span<UInt8>) -> (errors: [ScrapeError], unread: Int) {
         let text = answer.extracting(0..<min(answer.count, textBytesMax))
         var (errors, unread, start) = ([ScrapeError](), 0, 0)
         while start < text.count {

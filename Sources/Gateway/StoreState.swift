@@ -10,8 +10,15 @@ final class StoreState: Sendable {
     /// Why it cannot be scraped, and what would mend that.
     struct Trouble: Sendable, Equatable {
         let reason: String
-        /// A line for each group that is to blame.
-        var findings: [String] = []
+        var findings: [Finding] = []
+    }
+
+    /// A group that is to blame.
+    struct Finding: Sendable, Equatable {
+        let group: String
+        let sentence: String
+        /// The command that mends it.
+        let command: String
     }
 
     /// Whether it can be scraped, or that is not known yet: ready unless it failed twice in a row.
@@ -32,7 +39,9 @@ final class StoreState: Sendable {
 
     /// Samples with a label that it overwrote.
     var labelConflicts: Int { overwritten.load(ordering: .relaxed) }
-    func countLabelConflicts(_ samples: Int) { overwritten.wrappingAdd(samples, ordering: .relaxed) }
+    func countLabelConflicts(_ samples: Int) {
+        overwritten.wrappingAdd(samples, ordering: .relaxed)
+    }
 
     /// Pushes that it refused, each of which may have left an empty group there.
     var refusedPushes: Int { refused.load(ordering: .relaxed) }

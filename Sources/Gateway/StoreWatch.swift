@@ -16,7 +16,7 @@ enum WatchLetter: Sendable {
 struct StoreWatch: ~Copyable {
     private let process: ProcessState
     private let reader: PushgatewayReader
-    private let host: String
+    private let url: String
     private let poller: Poller
     private var nextScrape = Instant(nanoseconds: 0)
     private var nextListing = Instant(nanoseconds: 0)
@@ -33,6 +33,8 @@ struct StoreWatch: ~Copyable {
     private static let listingBytesMax = 1 << 30
     /// How often in a row a scrape has to fail before that is more than a hiccup.
     private static let failuresMax = 2
+    /// How many groups are named: more is not read, and the first may be all there is to mend.
+    private static let findingsMax = 10
     /// How much of a failed scrape says why it failed.
     private static let reasonBytesMax = 64 << 10
 
@@ -60,7 +62,7 @@ struct StoreWatch: ~Copyable {
     ) {
         (self.process, self.poller) = (process, poller)
         reader = PushgatewayReader(upstream)
-        host = upstream.url.value.description
+        url = upstream.url.value.description
     }
 
     private mutating func turn() {
@@ -109,12 +111,31 @@ struct StoreWatch: ~Copyable {
         guard let reason else { return note(success: now) }
         failures += 1
         guard failures == StoreWatch.failuresMax else { return }
-        process.store.scrapeIsFailing(StoreState.Trouble(reason: reason))
+        let findings = answer.isEmpty ? [] : findings(answer)
+        process.store.scrapeIsFailing(StoreState.Trouble(reason: reason, findings: findings))
         process.log.write(.error, "the Pushgateway cannot be scraped") { line in
-            line.add("upstream", host)
+            line.add("upstream", url)
             line.add("reason", reason)
         }
-        _ = answer
+        for finding in findings {
+            process.log.write(.error, "a group makes every scrape of the Pushgateway fail") {
+                line in
+                line.add("group", finding.group)
+                line.add("reason", finding.sentence)
+                line.add("repair", finding.command)
+            }
+        }
+    }
+
+    /// Which groups are to blame, and the one command that mends each.
+    private func findings(_ answer: [UInt8]) -> [StoreState.Finding] {
+        guard let listing = listing() else { return [] }
+        return ScrapeDiagnosis(listing, answer: answer.span).findings
+            .prefix(StoreWatch.findingsMax).map { finding in
+                StoreState.Finding(
+                    group: listing.description(of: finding.group), sentence: finding.sentence,
+                    command: finding.command(url: url))
+            }
     }
 
     private mutating func note(success now: Instant) {

@@ -1,4 +1,5 @@
 import Bytes
+import Catalogue
 
 /// What a Pushgateway's 400 means to whoever pushed. Its own words quote the series of other people
 /// and need not speak of this push at all.
@@ -16,75 +17,44 @@ enum UpstreamComplaint: Equatable {
     /// Its words, as far as they quote nothing.
     case other(String)
 
-    /// How many lines of an answer are read, and how much of a body is searched for a name in it: a
-    /// store that is broken in many places has many lines, and the loop has others to serve.
-    private static let linesMax = 4
-    private static let searchedMax = 256 << 10
+    /// How much of a body is searched for a name, and for how many: a store that is broken in many
+    /// places gives many reasons, and the loop has others to serve.
+    private static let searchedBytesMax = 256 << 10
+    private static let searchesMax = 4
 
     /// - Parameters:
     ///   - answer: the text that came with the 400.
     ///   - body: what was pushed.
     init(_ answer: Span<UInt8>, to body: Span<UInt8>) {
-        let text = String(decoding: answer)
-        guard !text.hasPrefix("text format parsing error") else {
-            self = .unreadable(UpstreamComplaint.firstLine(of: text))
+        let end = answer.firstIndex(of: 0x0A) ?? answer.count
+        let firstLine = String(decoding: answer.extracting(0..<end))
+        guard !answer.hasPrefix("text format parsing error") else {
+            self = .unreadable(firstLine)
             return
         }
-        let errors = text.split(separator: "\n", maxSplits: UpstreamComplaint.linesMax)
-            .prefix(UpstreamComplaint.linesMax).compactMap { UpstreamComplaint(line: $0) }
-        guard let first = errors.first else {
-            let line = UpstreamComplaint.firstLine(of: text)
-            self = .other(String(line.prefix { $0 != "{" }))
+        let heading: StaticString =
+            "pushed metrics are invalid or inconsistent with existing metrics: "
+        let start = answer.hasPrefix(heading) ? heading.utf8CodeUnitCount : 0
+        let reasons = ScrapeError.all(in: answer.extracting(start..<answer.count)).errors
+        guard let first = reasons.first else {
+            self = .other(String(firstLine.prefix { $0 != "{" }))
             return
         }
-        let start = body.extracting(0..<min(body.count, UpstreamComplaint.searchedMax))
-        self = errors.first { $0.isAbout(start) } ?? .broken(first.name)
+        let searched = body.extracting(first: UpstreamComplaint.searchedBytesMax)
+        let own = reasons.prefix(UpstreamComplaint.searchesMax).first { searched.holds($0.family) }
+        self = own.map { UpstreamComplaint($0) } ?? .broken(String(decoding: first.family.span))
     }
 
-    /// One error of the check, which the Pushgateway writes as
-    /// `collected metric "NAME" { ... } was collected before ...` and in a few other ways.
-    private init?(line: Substring) {
-        let words = line.split(separator: " ", maxSplits: 32)
-        let verb = words.firstIndex { $0 == "collected" || $0 == "gathered" }
-        guard let rest = verb.map({ words[$0...] }) else { return nil }
-        let unquoted = rest.firstIndex(of: "family").map { rest[$0...].dropFirst().first } ?? nil
-        guard let word = rest.first(where: { $0.hasPrefix("\"") }) ?? unquoted else { return nil }
-        let name = word.filter { $0 != "\"" }
-        let bytes = Array(line.utf8)
-        if bytes.contains("collected before with the same name") {
-            self = .seriesTaken(name)
-        } else if bytes.contains(" collides with previously collected ") {
-            self = .nameTaken(name)
-        } else if bytes.contains("} is not a ") || bytes.contains(" but should have ") {
-            self = .typeTaken(name)
-        } else {
-            self = .other("metric \"\(name)\" does not fit")
+    private init(_ reason: ScrapeError) {
+        let name = String(decoding: reason.family.span)
+        switch reason.kind {
+        case .otherType, .ownType: self = .typeTaken(name)
+        case .suffixTaken: self = .nameTaken(name)
+        case .repeated: self = .seriesTaken(name)
+        case .ownHelp:
+            self = .other("metric \"\(name)\" has another HELP than the Pushgateway's own")
+        case .badSeries(let words): self = .other("metric \"\(name)\" \(words)")
         }
-    }
-
-    private var name: String {
-        switch self {
-        case .unreadable(let name), .typeTaken(let name), .nameTaken(let name),
-            .seriesTaken(let name), .broken(let name), .other(let name):
-            name
-        }
-    }
-
-    /// Whether the metric is one of those that were pushed.
-    private func isAbout(_ body: Span<UInt8>) -> Bool {
-        let name = Array(name.utf8)
-        guard !name.isEmpty else { return false }
-        var start = 0
-        while let found = body.firstIndex(of: name[0], from: start) {
-            start = found + 1
-            guard found + name.count <= body.count else { return false }
-            if body.extracting(found..<found + name.count).isEqual(to: name.span) { return true }
-        }
-        return false
-    }
-
-    private static func firstLine(of text: String) -> String {
-        String(text.prefix { $0 != "\n" })
     }
 
     /// What the client is told, without a full stop.
@@ -106,10 +76,15 @@ enum UpstreamComplaint: Equatable {
     }
 }
 
-extension [UInt8] {
-    fileprivate func contains(_ text: String) -> Bool {
-        let text = Array(text.utf8)
-        guard text.count <= count else { return false }
-        return (0...count - text.count).contains { self[$0..<$0 + text.count].elementsEqual(text) }
+extension Span<UInt8> {
+    fileprivate func holds(_ text: [UInt8]) -> Bool {
+        guard let first = text.first else { return false }
+        var start = 0
+        while let found = firstIndex(of: first, from: start) {
+            guard found + text.count <= count else { return false }
+            if extracting(found..<found + text.count).isEqual(to: text.span) { return true }
+            start = found + 1
+        }
+        return false
     }
 }

@@ -60,7 +60,7 @@ import Testing
 
     @Test func `the sample names every key there is`() throws {
         let sample = try Self.sample()
-        #expect(Configuration.keys.count == 10 + 4 + 2 + 4 + 4 + 6 + 22 + 2 + 2 + 2)
+        #expect(Configuration.keys.count == 10 + 4 + 2 + 4 + 4 + 6 + 23 + 2 + 2 + 2)
         for key in Configuration.keys {
             let name = try #require(key.split(separator: ".").last)
             #expect(sample.contains(try Regex("(?m)^ *(# *)?\(name):")), "\(key)")

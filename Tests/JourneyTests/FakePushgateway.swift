@@ -8,9 +8,12 @@ final class FakePushgateway: Sendable {
     private let listener: Int32
     private let accepted = Mutex(0)
 
-    /// - Parameter serve: called for each connection on a thread of its own, with its number from 1.
+    /// - Parameters:
+    ///   - answersQuestions: whether it tells the gate what it holds, which is nothing.
+    ///   - serve: called for each connection on a thread of its own, with its number from 1.
     init(
-        port: UInt16? = nil, _ serve: @escaping @Sendable (FakeConnection, Int) -> Void
+        port: UInt16? = nil, answersQuestions: Bool = true,
+        _ serve: @escaping @Sendable (FakeConnection, Int) -> Void
     ) throws {
         self.port = try port ?? freePort()
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -28,7 +31,7 @@ final class FakePushgateway: Sendable {
         guard isBound, listen(listener, 16) == 0 else {
             throw RunningProgram.CannotStart(description: "cannot listen: errno \(errno)")
         }
-        Thread.detachNewThread { [self] in acceptForever(serve) }
+        Thread.detachNewThread { [self] in acceptForever(answersQuestions, serve) }
     }
 
     /// How many connections there have been.
@@ -39,14 +42,19 @@ final class FakePushgateway: Sendable {
 
     deinit { close(listener) }
 
-    private func acceptForever(_ serve: @escaping @Sendable (FakeConnection, Int) -> Void) {
+    private func acceptForever(
+        _ answersQuestions: Bool, _ serve: @escaping @Sendable (FakeConnection, Int) -> Void
+    ) {
         while true {
             let number = accept(listener, nil, nil)
             guard number >= 0 else { return }
             let connection = FakeConnection(number)
             Thread.detachNewThread { [self] in
                 // The gate also looks whether the store is well; that is never what a test is about.
-                if connection.isQuestion { return connection.answerQuestion() }
+                if connection.isQuestion {
+                    if answersQuestions { connection.answerQuestion() } else { sleep(20) }
+                    return
+                }
                 let count = accepted.withLock { count in
                     count += 1
                     return count

@@ -126,7 +126,7 @@ import Testing
             "text that says it is protobuf", "POST", push, body: "a 1\n",
             with: [
                 "Content-Type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
-            ], gets: 400, "body_invalid", "protobuf"),
+            ], gets: 400, "body_invalid", "this is text"),
         Case(
             "a body over the limit", "POST", push, with: ["Content-Length: 4194305"], gets: 413,
             "body_too_large",
