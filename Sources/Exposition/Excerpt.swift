@@ -1,30 +1,32 @@
 extension Span<UInt8> {
-    /// What a complaint shows of the body: in quotes, at most `excerptBytesMax` bytes of it, with
-    /// everything escaped that could hide or move in a terminal, a log or a page.
-    func excerpt(_ flaw: Flaw) -> String {
+    /// What a complaint shows of the body: in quotes, at most `excerptBytesMax` bytes of it and no more
+    /// than are left, with everything escaped that could hide or move in a terminal, a log or a page.
+    func excerpt(_ flaw: Flaw, bytesLeft: inout Int) -> String {
         let range = flaw.evidence.clamped(to: 0..<count)
         switch flaw.reason {
         case .metricNameExpected, .labelNameExpected, .equalsExpected, .quoteExpected,
             .labelEndExpected, .metricNameEndExpected, .commentNameInvalid:
-            return character(at: range.lowerBound)
-        case .labelValueInvalid: return "'" + escaped(range) + "'"
+            return character(at: range.lowerBound, &bytesLeft)
+        case .labelValueInvalid: return "'" + escaped(range, &bytesLeft) + "'"
         case .escapeInvalid:
             let end = Swift.max(range.lowerBound &+ 1, characterEnd(at: range.upperBound &- 1))
-            return "'" + escaped(range.lowerBound..<end) + "'"
-        case .labelContradictsGroup: return escaped(range)
-        default: return quoted(range)
+            return "'" + escaped(range.lowerBound..<end, &bytesLeft) + "'"
+        case .labelContradictsGroup: return escaped(range, &bytesLeft)
+        default: return quoted(range, bytesLeft: &bytesLeft)
         }
     }
 
-    /// A text in double quotes, made printable, and cut where it is long.
-    func quoted(_ range: Range<Int>) -> String { "\"" + escaped(range) + "\"" }
+    /// A text in double quotes, made printable, and cut where it is long or where too little is left.
+    func quoted(_ range: Range<Int>, bytesLeft: inout Int) -> String {
+        "\"" + escaped(range, &bytesLeft) + "\""
+    }
 
     private static var excerptBytesMax: Int { 60 }
 
     /// The one character that was found where another one should be.
-    private func character(at offset: Int) -> String {
+    private func character(at offset: Int, _ bytesLeft: inout Int) -> String {
         guard offset < count, self[offset] != 0x0A else { return "the end of the line" }
-        return "'" + escaped(offset..<characterEnd(at: offset)) + "'"
+        return "'" + escaped(offset..<characterEnd(at: offset), &bytesLeft) + "'"
     }
 
     private func characterEnd(at offset: Int) -> Int {
@@ -32,17 +34,20 @@ extension Span<UInt8> {
         return offset &+ Swift.max(1, characterLength(at: offset, upTo: count))
     }
 
-    private func escaped(_ range: Range<Int>) -> String {
+    private func escaped(_ range: Range<Int>, _ bytesLeft: inout Int) -> String {
         var text = ""
         var offset = range.lowerBound
-        let end = Swift.min(range.upperBound, offset &+ Span.excerptBytesMax)
+        let most = Swift.min(Span.excerptBytesMax, Swift.max(0, bytesLeft))
+        let end = Swift.min(range.upperBound, offset &+ most)
         while offset < end {
-            let length = characterLength(at: offset, upTo: range.upperBound)
+            let length = Swift.max(1, characterLength(at: offset, upTo: range.upperBound))
             guard offset &+ length <= end else { break }
-            text += length == 0 ? self[offset].escape : printable(offset..<offset &+ length)
-            offset &+= Swift.max(1, length)
+            let isWhole = characterLength(at: offset, upTo: range.upperBound) > 0
+            text += isWhole ? printable(offset..<offset &+ length) : self[offset].escape
+            offset &+= length
         }
-        return end < range.upperBound ? text + "…" : text
+        bytesLeft &-= offset &- range.lowerBound
+        return offset < range.upperBound ? text + "…" : text
     }
 
     /// One well-formed character, or its escape.

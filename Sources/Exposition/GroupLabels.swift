@@ -106,7 +106,10 @@ extension GroupLabels {
     }
 
     /// The value of a label, in quotes, cut and made printable.
-    func excerpt(ofValue number: Int) -> String { bytes.span.quoted(labels[number].value) }
+    func excerpt(ofValue number: Int) -> String {
+        var bytesLeft = Int.max
+        return bytes.span.quoted(labels[number].value, bytesLeft: &bytesLeft)
+    }
 
     /// Whether a label is what the lines of a summary or histogram differ by.
     func binds(_ type: FamilyType) -> Bool {

@@ -2,6 +2,9 @@
 public struct Rules: Sendable {
     /// Complaints kept with their text. Later ones are only counted.
     public var complaintsMax = 20
+    /// Bytes of the body that all complaints about it show together, each at most 60. What is left out
+    /// is an ellipsis.
+    public var evidenceBytesMax = 120
     /// Samples in one body, and families named in it. At most 16,777,214, whatever is set. In protobuf a
     /// summary or histogram is as many samples as it has lines in text.
     public var seriesMax = 50_000

@@ -56,6 +56,8 @@ public struct Validator: ~Copyable, Sendable {
     var samples = 0
     var familiesWithSamples = 0
     private var complaintCount = 0
+    /// How much of the body complaints may still show.
+    private var evidenceBytesLeft = 0
     /// Whether `tooManySeries` was said.
     var isFull = false
     /// Families whose HELP must equal the Pushgateway's, once all of the body is known.
@@ -65,6 +67,7 @@ public struct Validator: ~Copyable, Sendable {
 
     public init(rules: Rules = Rules()) {
         self.rules = rules
+        evidenceBytesLeft = rules.evidenceBytesMax
         ownFamilies = OwnFamilies(rules.demandsPushable ? rules.ownFamilies : [])
     }
 
@@ -110,7 +113,7 @@ public struct Validator: ~Copyable, Sendable {
         (subject, hasReadLabels) = (Subject(), false)
         (judged, searched, line, isFinished) = (0, 0, 0, false)
         (samples, familiesWithSamples, overwritten) = (0, 0, 0)
-        (complaintCount, isFull) = (0, false)
+        (complaintCount, evidenceBytesLeft, isFull) = (0, rules.evidenceBytesMax, false)
         if !helpDemands.isEmpty { helpDemands.removeAll(keepingCapacity: true) }
     }
 
@@ -285,9 +288,11 @@ extension Validator {
             : Complaint.Cause(of: flaw, in: body, message: line)
         var complaint = Complaint(
             line: line, column: flaw.offset &- lineStart &+ 1, reason: flaw.reason,
-            evidence: body.excerpt(flaw), cause: cause)
+            evidence: body.excerpt(flaw, bytesLeft: &evidenceBytesLeft), cause: cause)
         complaint.format = format
-        if !messages.name.isEmpty { complaint.metric = body.quoted(messages.name) }
+        if !messages.name.isEmpty {
+            complaint.metric = body.quoted(messages.name, bytesLeft: &evidenceBytesLeft)
+        }
         if case .labelContradictsGroup(let label) = flaw.reason {
             complaint.expectation = group.excerpt(ofValue: label)
         }

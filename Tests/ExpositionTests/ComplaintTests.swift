@@ -184,6 +184,20 @@ struct Wrong: CustomTestStringConvertible, Sendable {
         #expect(byte.first?.message == "expected float as value, got \"\\xff\"")
     }
 
+    @Test func `all complaints together show little of the body, and none hides where it is`() {
+        let body = String(repeating: "a " + String(repeating: "z", count: 50) + "\n", count: 20)
+        let complaints = judge(body).complaints
+        #expect(complaints.map(\.line) == Array(1...20))
+        let shown = complaints.map(\.message).joined()
+        #expect(shown.filter { $0 == "z" }.count == 120)
+        #expect(complaints[2].evidence == "\"" + String(repeating: "z", count: 20) + "…\"")
+        #expect(complaints[3].message == "expected float as value, got \"…\"")
+
+        var rules = Rules()
+        rules.evidenceBytesMax = .max
+        #expect(judge(body, rules).complaints.allSatisfy { $0.evidence.count == 52 })
+    }
+
     @Test func `read like the Pushgateway's own`() {
         #expect(
             judge("# TYPE go_goroutines counter\ngo_goroutines 1\n").first?.message

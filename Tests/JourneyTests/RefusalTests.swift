@@ -227,6 +227,10 @@ import Testing
         #expect(answer.status == 400)
         #expect(!answer.body.utf8.contains(0x1B))
         #expect(answer.body.utf8.count < 400)
+        let lines = String(repeating: "a " + String(repeating: "z", count: 500) + "\n", count: 50)
+        let many = try gate.send("POST", Self.push, body: lines)
+        #expect(many.body.contains("line 20, column 3"))
+        #expect(many.body.filter { $0 == "z" }.count <= 120)
     }
 
     @Test func `a refused body is not taken for the next request`() throws {

@@ -31,6 +31,8 @@ struct Lint: ParsableCommand {
     func run() throws {
         var rules = Rules()
         rules.complaintsMax = Lint.complaintsMax
+        // Whoever checks his own files may see as much of them as helps.
+        rules.evidenceBytesMax = .max
         var validator = Validator(rules: rules)
         var isValid = true
         var isReadable = true
