@@ -36,7 +36,7 @@ import Testing
     /// Which of our own modules each may import. What is not here may import none.
     static let directions: [String: Set<String>] = [
         "Bytes": [],
-        "Exposition": [],
+        "Exposition": ["CVector"],
         "HTTP": ["Bytes"],
         "Admission": ["Bytes", "CCrypt"],
         "Configuration": ["Bytes", "CYAML"],
@@ -60,8 +60,9 @@ import Testing
         "Bytes/BufferPool.swift", "Bytes/ByteBuffer.swift", "Bytes/RegularFile.swift",
         "Bytes/Span+Bytes.swift", "Configuration/EventStream.swift", "Exposition/Families.swift",
         "Exposition/Float.swift", "Exposition/Records.swift",
-        "Exposition/LabelValue.swift", "Exposition/Name.swift", "Exposition/Series.swift",
-        "Exposition/Words.swift", "Gateway/Log.swift", "HTTP/HTTP1/ByteClass.swift",
+        "Exposition/LabelValue.swift", "Exposition/Name.swift", "Exposition/SampleLine.swift",
+        "Exposition/Series.swift", "Exposition/Vectors.swift", "Exposition/Words.swift",
+        "Gateway/Log.swift", "HTTP/HTTP1/ByteClass.swift",
         "HTTP/Message/FieldName.swift", "kanmon/AtomicFile.swift", "kanmon/Console.swift",
         "kanmon/Terminal.swift", "kanmon/Verbs/Cert.swift", "kanmon/Verbs/Lint.swift",
         "kanmon/Version.swift",
