@@ -11,7 +11,7 @@ import Testing
             var lines: [String] = []
             for _ in 0..<Int.random(in: 2...14, using: &random) {
                 if Int.random(in: 0...3, using: &random) == 0 { pool[0] = line(&random) }
-                lines.append(pool.randomElement(using: &random)!)
+                lines.append(random.pick(pool))
             }
             // A line of another name, with other labels, makes it forget.
             let forgetful = lines.enumerated().map {
@@ -49,7 +49,7 @@ import Testing
     private func line(_ random: inout Numbers) -> String {
         let types = ["# TYPE h histogram\n", "# TYPE s summary\n", "# HELP h x\n", "# HELP a y\n"]
         if Int.random(in: 0...4, using: &random) == 0 {
-            return types.randomElement(using: &random)!
+            return random.pick(types)
         }
         let long = "a_name_that_is_longer_than_two_blocks_of_sixteen"
         let names = ["a", "ab", "h", "h_bucket", "h_sum", "s", "s_count", long, long + "_total"]
@@ -60,13 +60,13 @@ import Testing
         let numbers = ["1", "2.5", "-1", "1e9", "+Inf", "12345678901234567890", "x", "1 2", ""]
         let count = Int.random(in: 0...4, using: &random)
         let pairs = (0..<count).map { _ in
-            let name = labels.randomElement(using: &random)!
-            return "\(name)=\"\(values.randomElement(using: &random)!)\""
+            let name = random.pick(labels)
+            return "\(name)=\"\(random.pick(values))\""
         }
         let end = Int.random(in: 0...9, using: &random) == 0 ? ",}" : "}"
         let braces = count == 0 ? "" : "{" + pairs.joined(separator: ",") + end
-        let name = names.randomElement(using: &random)!
-        return "\(name)\(braces) \(numbers.randomElement(using: &random)!)\n"
+        let name = random.pick(names)
+        return "\(name)\(braces) \(random.pick(numbers))\n"
     }
 
     /// The same numbers in each run.
@@ -75,6 +75,9 @@ import Testing
         mutating func next() -> UInt64 {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return state ^ state >> 29
+        }
+        mutating func pick(_ choice: [String]) -> String {
+            choice[Int.random(in: choice.indices, using: &self)]
         }
     }
 }
