@@ -154,9 +154,15 @@ import Testing
         rules = Rules()
         rules.lineBytesMax = 35
         #expect(judgeAfterHead("h_bucket{a=\"b\",le=\"2\"} 123456789012", rules).complaints == [])
-        #expect(
-            judgeAfterHead("h_bucket{a=\"b\",le=\"2\"} 1234567890123", rules).first?.reason
-                == .lineTooLong(max: 35))
+        let tooLong = judgeAfterHead("h_bucket{a=\"b\",le=\"2\"} 1234567890123", rules)
+        #expect(tooLong.complaints.map(\.reason) == [.lineTooLong(max: 35)])
+        #expect(tooLong.summary.samples == 1)
+    }
+
+    @Test func `do not count where the body ends within one`() {
+        let verdict = judge(Self.head + "h_bucket{a=\"b\",le=\"2\"} 12345678901234")
+        #expect(verdict.complaints.map(\.reason) == [.endUnexpected])
+        #expect(verdict.summary.samples == 1)
     }
 
     @Test func `are those of their own family, whatever stands between them`() {
