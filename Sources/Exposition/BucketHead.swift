@@ -11,8 +11,8 @@ struct BucketHead {
 
     init(start: Int, length: Int) { (self.start, self.length) = (start, length) }
 
-    /// Moves to the line feed of a line with this head, when bound and value are plain numbers without
-    /// a sign, or the bound is `+Inf`. Otherwise false, and nothing moved.
+    /// Moves behind the line feed of a line with this head, when bound and value are plain numbers
+    /// without a sign, or the bound is `+Inf`. Otherwise false, and nothing moved.
     @inline(__always)
     func skipLine(_ body: Span<UInt8>, _ offset: inout Int) -> Bool {
         guard length > 0, body.sharedCount(offset, start, most: length) == length else {
@@ -29,7 +29,7 @@ struct BucketHead {
             end &+= 3
         }
         guard body.skipPlainDecimal(&end), body[end] == 0x0A else { return false }
-        offset = end
+        offset = end &+ 1
         return true
     }
 }

@@ -2,6 +2,7 @@ import CVector
 
 extension Validator {
     /// Reads a line whose '#' has been passed. Only HELP and TYPE mean anything, in capitals.
+    @inline(__always)
     mutating func readComment(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) {
         body.skipBlanks(&offset)
         if offset &+ 4 < body.count && body[offset &+ 4].endsToken {
@@ -13,7 +14,8 @@ extension Validator {
                 try readMetadata(body, &offset, isHelp: isHelp)
             }
         }
-        offset = body.lineFeed(from: offset) &+ 1
+        if body[offset] != 0x0A { offset = body.lineFeed(from: offset) }
+        offset &+= 1
     }
 
     /// Reads the name behind HELP or TYPE, and what is said of it. Stops at the line feed. A line that

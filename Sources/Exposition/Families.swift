@@ -46,10 +46,10 @@ struct NameAsPart {
     /// Nil when it has no such end, or nothing before that.
     @inline(__always)
     init?(_ name: Name, in body: Span<UInt8>) {
-        guard name.count > 4 else { return nil }
-        let last = (name.byte(name.count &- 2, of: body), name.byte(name.count &- 1, of: body))
+        let last = name.lastByte(of: body)
+        guard last == 0x6D || last == 0x74, name.count > 4 else { return nil }
         let suffix: StaticString
-        switch last {
+        switch (name.byte(name.count &- 2, of: body), last) {
         case (0x75, 0x6D): (part, suffix) = (.sum, "_sum")
         case (0x6E, 0x74): (part, suffix) = (.count, "_count")
         case (0x65, 0x74): (part, suffix) = (.bucket, "_bucket")

@@ -51,7 +51,7 @@ extension Validator {
     /// Moves behind the comma that follows a label, or to the closing brace, which makes it the last.
     @inline(__always)
     private func endElement(_ body: Span<UInt8>, _ offset: inout Int) throws(Flaw) -> Bool {
-        body.skipBlanks(&offset)
+        if body[offset] <= 0x20 { body.skipBlanks(&offset) }
         let byte = body[offset]
         if byte == 0x2C {
             offset &+= 1

@@ -50,6 +50,10 @@ struct Name {
         return body[gap != 0 && offset >= Int(gap) ? offset &+ 1 : offset]
     }
 
+    /// The last byte; zero when there is none.
+    @inline(__always)
+    func lastByte(of body: Span<UInt8>) -> UInt8 { end > start ? body[Int(end) &- 1] : 0 }
+
     @inline(__always)
     func isEqual(to other: Name, in body: Span<UInt8>) -> Bool {
         guard hash == other.hash && count == other.count else { return false }

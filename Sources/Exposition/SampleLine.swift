@@ -43,7 +43,6 @@ extension Validator {
                 try readLabels(body, &offset)
             }
         }
-        if body[offset] == 0x20 { offset &+= 1 }
         body.skipBlanks(&offset)
         let valueStart = offset
         let value = try body.readValue(&offset)

@@ -195,8 +195,16 @@ extension Validator {
     private mutating func judgeLine(_ body: Span<UInt8>) {
         let start = judged
         line &+= 1
+        var offset = start
+        if bucketHead.skipLine(body, &offset), samples < rules.seriesMax,
+            offset &- start &- 1 <= rules.lineBytesMax
+        {
+            samples &+= 1
+            judged = offset
+            return
+        }
         do throws(Flaw) {
-            var offset = start
+            offset = start
             let hasSample = try readLine(body, &offset)
             judged = offset
             if offset &- start &- 1 > rules.lineBytesMax { throw tooLong(start, offset &- 1) }
@@ -214,28 +222,24 @@ extension Validator {
             showing: offset..<offset)
     }
 
-    /// Reads one line that has its line feed, and moves behind that. Tells whether there is a sample
-    /// in it that must be registered.
+    /// Reads one line that has its line feed, and moves behind that. Tells whether it holds a sample.
     @inline(__always)
     private mutating func readLine(
         _ body: Span<UInt8>, _ offset: inout Int
     ) throws(Flaw) -> Bool {
         body.skipBlanks(&offset)
         switch body[offset] {
-        case 0x0A: offset &+= 1
+        case 0x0A:
+            offset &+= 1
+            return false
         case 0x23:
             offset &+= 1
             try readComment(body, &offset)
+            return false
         default:
-            if samples < rules.seriesMax, bucketHead.skipLine(body, &offset) {
-                samples &+= 1
-                offset &+= 1
-                return false
-            }
             try readSample(body, &offset)
             return true
         }
-        return false
     }
 
     /// What stands behind the last line feed must be blank. Otherwise it is an error for certain; it

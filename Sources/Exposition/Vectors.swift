@@ -3,9 +3,6 @@ import CVector
 /// Reading a body sixteen bytes at a time: about a quarter of the instructions that eight at a time
 /// take. (Thirty-two would need a newer processor than every machine has.)
 extension Span<UInt8> {
-    /// How many bytes a block has.
-    static var blockBytes: Int { 16 }
-
     /// Whether a block starts here, and may be read.
     @inline(__always)
     func hasBlock(at offset: Int) -> Bool { offset &+ 16 <= count }

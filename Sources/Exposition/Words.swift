@@ -44,8 +44,15 @@ extension Span<UInt8> {
         return (words.x, words.y)
     }
 
+    /// Mostly there is one blank, or none.
     @inline(__always)
     func skipBlanks(_ offset: inout Int) {
+        if self[offset] == 0x20 { offset &+= 1 }
+        if self[offset] <= 0x20 { skipMoreBlanks(&offset) }
+    }
+
+    @inline(never)
+    private func skipMoreBlanks(_ offset: inout Int) {
         while self[offset].isBlank { offset &+= 1 }
     }
 
@@ -94,13 +101,6 @@ extension Span<UInt8> {
 }
 
 extension UInt64 {
-    /// A mark in the top bit of bytes that equal `byte`. Marks above the lowest one may be false.
-    @inline(__always)
-    func bytes(equalTo byte: UInt8) -> UInt64 {
-        let difference = self ^ (0x0101_0101_0101_0101 &* UInt64(byte))
-        return (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
-    }
-
     /// A mark in the top bit of each byte that is no digit. With the bits of '0' taken out, digits are
     /// what stays below ten; no sum reaches into the next byte.
     @inline(__always)
@@ -115,10 +115,6 @@ extension UInt64 {
     func first(_ count: Int) -> UInt64 {
         self & ((1 &<< (UInt64(truncatingIfNeeded: count) &* 8)) &- 1)
     }
-
-    /// The bytes before the one that holds the lowest mark, with zeros above.
-    @inline(__always)
-    func before(_ marks: UInt64) -> UInt64 { self & ((marks ^ (marks &- 1)) &>> 8) }
 
     /// Eight characters as they stand in a body.
     @inline(__always)
