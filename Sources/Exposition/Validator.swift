@@ -7,6 +7,16 @@
 ///
 /// A line that is wrong does not hide the next: reading goes on behind its line feed. Delimited
 /// protobuf is read message by message, and metric by metric within one.
+///
+///     var validator = Validator()
+///     validator.group.append(name: "job", value: "backup")
+///     validator.validate(body.span, isComplete: true)  // or again and again, as the body grows
+///     for complaint in validator.complaints {
+///         print("\(complaint.place): \(complaint.message)")
+///     }
+///     validator.reset()  // ready for the next body; the tables keep their storage
+///
+/// Knows no file, socket, clock or thread. A value of it belongs to one body at a time.
 public struct Validator: ~Copyable, Sendable {
     /// Offsets are kept in 32 bits.
     public static let bodyBytesMax = Int(Int32.max) - 1

@@ -165,6 +165,8 @@ struct Control: ~Copyable {
     private mutating func drain(at now: Instant) {
         process.log.write(.info, "draining") { line in
             line.add("connections", process.budgets.connectionCount)
+            line.add("label_conflicts", process.store.labelConflicts)
+            line.add("pushgateway_refused", process.store.refusedPushes)
         }
         listeners.removeAll()
         resumeAt = .distantFuture

@@ -111,31 +111,26 @@ struct StoreWatch: ~Copyable {
         guard let reason else { return note(success: now) }
         failures += 1
         guard failures == StoreWatch.failuresMax else { return }
-        let findings = answer.isEmpty ? [] : findings(answer)
-        process.store.scrapeIsFailing(StoreState.Trouble(reason: reason, findings: findings))
+        process.store.isReady = false
         process.log.write(.error, "the Pushgateway cannot be scraped") { line in
             line.add("upstream", url)
             line.add("reason", reason)
         }
-        for finding in findings {
-            process.log.write(.error, "a group makes every scrape of the Pushgateway fail") {
-                line in
-                line.add("group", finding.group)
-                line.add("reason", finding.sentence)
-                line.add("repair", finding.command)
-            }
-        }
+        if !answer.isEmpty { blame(for: answer) }
     }
 
-    /// Which groups are to blame, and the one command that mends each.
-    private func findings(_ answer: [UInt8]) -> [StoreState.Finding] {
-        guard let listing = listing() else { return [] }
-        return ScrapeDiagnosis(listing, answer: answer.span).findings
-            .prefix(StoreWatch.findingsMax).map { finding in
-                StoreState.Finding(
-                    group: listing.description(of: finding.group), sentence: finding.sentence,
-                    command: finding.command(url: url))
+    /// Names the groups that make the scrape fail, and the one command that mends each.
+    private func blame(for answer: [UInt8]) {
+        guard let listing = listing() else { return }
+        let diagnosis = ScrapeDiagnosis(listing, answer: answer.span)
+        for finding in diagnosis.findings.prefix(StoreWatch.findingsMax) {
+            process.log.write(.error, "a group makes every scrape of the Pushgateway fail") {
+                line in
+                line.add("group", listing.description(of: finding.group))
+                line.add("reason", finding.sentence)
+                line.add("repair", finding.command(url: url))
             }
+        }
     }
 
     private mutating func note(success now: Instant) {
@@ -143,7 +138,7 @@ struct StoreWatch: ~Copyable {
             process.log.write(.info, "the Pushgateway can be scraped again")
         }
         failures = 0
-        process.store.scrapeIsGood()
+        process.store.isReady = true
     }
 
     /// Why `GET /metrics` fails, and the start of what came with it; nil when it does not fail.
@@ -162,5 +157,4 @@ struct StoreWatch: ~Copyable {
             return (error.sentence, [])
         }
     }
-
 }

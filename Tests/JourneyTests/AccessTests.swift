@@ -214,6 +214,8 @@ import Testing
         #expect(answer.status == 200)
         #expect(gate.log(holding: "label_conflicts=1") != nil)
         #expect(try pushgateway.samples(of: "a") == ["a{instance=\"\",job=\"mine\"} 1"])
+        gate.program.signal(SIGTERM)
+        #expect(gate.log(holding: "label_conflicts=1 pushgateway_refused=0") != nil)
     }
 
     @Test func `a group with a label that a histogram needs is refused`() throws {
