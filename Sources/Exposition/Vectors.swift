@@ -31,6 +31,7 @@ extension Span<UInt8> {
     /// earlier one.
     @inline(__always)
     func sharedCount(_ first: Int, _ second: Int, most: Int) -> Int {
+        assert(most == 0 || second < first)
         guard hasBlock(at: first &+ most) else {
             return sharedCountAtEnd(first, second, most: most)
         }
