@@ -12,7 +12,9 @@ package struct LearnedFamilies: ~Copyable {
     private var entryCount = 0
     private let entriesMax: Int
     /// Groups of which something was learned.
-    private var groups: [GroupKey: Overruled] = [:]
+    private var groups: [GroupKey: Int] = [:]
+    /// What is known of each, by its number in `groups`: an entry finds it without a hash.
+    private var overruled: [Overruled] = []
     /// Counts what was learned.
     private var now: UInt64 = 0
 
@@ -21,6 +23,8 @@ package struct LearnedFamilies: ~Copyable {
         var group = GroupKey()
         var type = FamilyType.untyped
         var learned: UInt64 = 0
+        /// The group's number in `groups`.
+        var number = 0
     }
 
     private struct Overruled {
@@ -56,7 +60,7 @@ package struct LearnedFamilies: ~Copyable {
         if let clash = learnedClash(family, type, in: group) { return clash }
         return catalogue.clash(family, type, in: group) { holder in
             // What a holder pushed since is in `learnedClash`; what the catalogue says of it is past.
-            groups[holder].map { $0.isCatalogueVoid || has(family, in: holder) } ?? false
+            groups[holder].map { overruled[$0].isCatalogueVoid || has(family, in: holder) } ?? false
         }
     }
 
@@ -71,7 +75,8 @@ package struct LearnedFamilies: ~Copyable {
         if replacing, groups[group] != nil || isShrinking(number, to: claims, catalogue) {
             touch(group, isReplaced: true)
         }
-        let isVoid = groups[group]?.isCatalogueVoid ?? false
+        let isVoid = groups[group].map { overruled[$0].isCatalogueVoid } ?? false
+        var own: Int?
         for index in claims.indices {
             let claim = claims[index]
             if !isVoid, !has(claim.family, in: group) {
@@ -79,7 +84,9 @@ package struct LearnedFamilies: ~Copyable {
                 // Everybody has it with this type; the group is then one more of many.
                 if isKnown || catalogue.isSettled(claim.family, as: claim.type) { continue }
             }
-            learn(claim, in: group)
+            let learnedNumber = own ?? touch(group, isReplaced: false)
+            own = learnedNumber
+            learn(claim, in: group, learnedNumber)
         }
     }
 
@@ -92,20 +99,25 @@ package struct LearnedFamilies: ~Copyable {
 
     /// A new catalogue has come, which was asked for at `mark`: forgets what it must know already.
     package mutating func forget(before mark: UInt64) {
-        guard groups.contains(where: { $0.value.touched > mark }) else { return forgetAll() }
-        groups = groups.filter { $0.value.touched > mark }.mapValues { overruled in
-            var overruled = overruled
-            overruled.isCatalogueVoid = overruled.replaced > mark
-            return overruled
+        let (oldGroups, old, oldEntries) = (groups, overruled, entries)
+        forgetAll()
+        for (group, number) in oldGroups where old[number].touched > mark {
+            groups[group] = overruled.count
+            overruled.append(old[number])
+            overruled[overruled.count - 1].isCatalogueVoid = old[number].replaced > mark
         }
-        let kept = entries.filter { $0.family != nil && $0.learned > mark }
-        entries = []
-        entryCount = 0
-        for entry in kept { place(entry) }
+        for entry in oldEntries where entry.family != nil && entry.learned > mark {
+            // What was learned of a group touched it.
+            guard let number = groups[entry.group] else { continue }
+            var entry = entry
+            entry.number = number
+            place(entry)
+        }
     }
 
     private mutating func forgetAll() {
         groups.removeAll()
+        overruled.removeAll()
         entries = []
         entryCount = 0
     }
@@ -125,21 +137,29 @@ extension LearnedFamilies {
         return kept < catalogue.familyCount(of: number)
     }
 
-    private mutating func learn(_ claim: FamilyClaim, in group: GroupKey) {
-        if entryCount >= entriesMax { forgetAll() }
-        touch(group, isReplaced: false)
+    private mutating func learn(_ claim: FamilyClaim, in group: GroupKey, _ number: Int) {
         var entry = Entry()
         entry.family = claim.family
         (entry.group, entry.type, entry.learned) = (group, claim.type, now)
+        entry.number = number
         place(entry)
     }
 
-    private mutating func touch(_ group: GroupKey, isReplaced: Bool) {
+    /// Notes that something was learned of a group now, and gives its number. Where too much is known,
+    /// all of it is forgotten first.
+    @discardableResult
+    private mutating func touch(_ group: GroupKey, isReplaced: Bool) -> Int {
         if groups.count >= entriesMax, groups[group] == nil { forgetAll() }
-        var overruled = groups[group] ?? Overruled()
-        overruled.touched = now
-        if isReplaced { (overruled.replaced, overruled.isCatalogueVoid) = (now, true) }
-        groups[group] = overruled
+        let number = groups[group] ?? overruled.count
+        if number == overruled.count {
+            groups[group] = number
+            overruled.append(Overruled())
+        }
+        overruled[number].touched = now
+        if isReplaced {
+            (overruled[number].replaced, overruled[number].isCatalogueVoid) = (now, true)
+        }
+        return number
     }
 
     /// Puts an entry where the one before it of the same family and group is, or in a free place; or
@@ -159,6 +179,8 @@ extension LearnedFamilies {
             place = (place + 1) & (entries.count - 1)
         }
         if found >= LearnedFamilies.entriesPerFamilyMax { return entries[oldest] = entry }
+        // A single push may have more than all there is room for.
+        guard entryCount < entriesMax else { return }
         entries[place] = entry
         entryCount += 1
     }
@@ -197,7 +219,7 @@ extension LearnedFamilies {
         while let other = entries[place].family {
             let entry = entries[place]
             place = (place + 1) & (entries.count - 1)
-            guard other == family, entry.learned >= groups[entry.group]?.replaced ?? 0 else {
+            guard other == family, entry.learned >= overruled[entry.number].replaced else {
                 continue
             }
             body(entry)
