@@ -23,6 +23,8 @@ package struct UserFile: Sendable {
     private struct User {
         let name: [UInt8]
         let hashes: [PasswordHash]
+        /// Where each of the hashes stands, from 1.
+        let lineNumbers: [Int]
     }
 
     /// Reads a whole file. All that is wrong with it is reported at once, sorted by line; when any
@@ -38,8 +40,10 @@ package struct UserFile: Sendable {
     /// A file without users, with which nobody can log in.
     package init() { self.init(sorted: []) }
 
-    fileprivate init(sorted users: [(name: [UInt8], hashes: [PasswordHash])]) {
-        self.users = users.map { User(name: $0.name, hashes: $0.hashes) }
+    fileprivate init(sorted users: [UserFileReader.User]) {
+        self.users = users.map {
+            User(name: $0.name, hashes: $0.hashes, lineNumbers: $0.lineNumbers)
+        }
         work = users.map { $0.hashes.reduce(0) { $0 + $1.work } }.max() ?? 0
     }
 
@@ -49,15 +53,24 @@ package struct UserFile: Sendable {
     /// The user's hashes, one or two; none for a user who is not in the file. Compares bytes, so
     /// two spellings of one text (NFC and NFD) are two users.
     package func lines(of user: Span<UInt8>) -> [PasswordHash] {
+        index(of: user).map { users[$0].hashes } ?? []
+    }
+
+    /// Which lines of the file those are, from 1.
+    package func lineNumbers(of user: Span<UInt8>) -> [Int] {
+        index(of: user).map { users[$0].lineNumbers } ?? []
+    }
+
+    private func index(of user: Span<UInt8>) -> Int? {
         var (lower, upper) = (0, users.count)
         while lower < upper {
             let middle = (lower + upper) / 2
             let name = users[middle].name
             if name.span.order(against: user) < 0 { lower = middle + 1 } else { upper = middle }
         }
-        guard lower < users.count else { return [] }
-        let found = users[lower]
-        return found.name.span.isEqual(to: user) ? found.hashes : []
+        guard lower < users.count else { return nil }
+        let found = users[lower].name
+        return found.span.isEqual(to: user) ? lower : nil
     }
 }
 

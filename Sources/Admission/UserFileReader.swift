@@ -13,6 +13,9 @@ internal struct UserFileReader {
         let line: Int
     }
 
+    /// A user with the lines that count.
+    internal typealias User = (name: [UInt8], hashes: [PasswordHash], lineNumbers: [Int])
+
     /// Of each severity: enough to see what is wrong with a file; the rest is a number. Many
     /// warnings leave room for an error, and never become one.
     private static let problemsMax = 100
@@ -90,20 +93,21 @@ internal struct UserFileReader {
     }
 
     /// The users in order, each with its lines in the order of the file.
-    internal mutating func users() -> [(name: [UInt8], hashes: [PasswordHash])] {
+    internal mutating func users() -> [User] {
         entries.sort { left, right in
             left.name == right.name
                 ? left.line < right.line : left.name.lexicographicallyPrecedes(right.name)
         }
-        var users: [(name: [UInt8], hashes: [PasswordHash])] = []
+        var users: [User] = []
         for entry in entries {
             guard let last = users.last, last.name == entry.name else {
-                users.append((entry.name, [entry.hash]))
+                users.append((entry.name, [entry.hash], [entry.line]))
                 continue
             }
             noteRepetition(entry, linesBefore: last.hashes.count)
             if last.hashes.count < UserFile.linesPerUserMax {
                 users[users.count - 1].hashes.append(entry.hash)
+                users[users.count - 1].lineNumbers.append(entry.line)
             }
         }
         if users.count > UserFile.userCountMax {

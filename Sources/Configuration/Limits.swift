@@ -53,6 +53,7 @@ extension Limits {
         package let defaultText: String
         /// The bounds as text: `1 to 1000`.
         package let boundsText: String
+        fileprivate let valueText: @Sendable (Limits) -> String
         fileprivate let setDefault: @Sendable (inout Limits) -> Void
         fileprivate let read: @Sendable (Section, _ key: String, inout Limits) -> Void
 
@@ -65,12 +66,19 @@ extension Limits {
             defaultText = quantity.text(standard)
             boundsText =
                 "\(quantity.text(bounds.lowerBound)) to \(quantity.text(bounds.upperBound))"
+            valueText = { limits in quantity.text(limits[keyPath: field]) }
             setDefault = { limits in limits[keyPath: field] = standard }
             read = { section, key, limits in
                 limits[keyPath: field] = section.value(
                     key, quantity, default: standard, in: bounds)
             }
         }
+    }
+
+    /// The value of the limit under `key` as it could be written in the file: `4MiB`. Nil when there is
+    /// no such limit.
+    package func text(of key: String) -> String? {
+        Limits.rows.first { $0.key == key }?.valueText(self)
     }
 
     /// In the order in which a push meets them.

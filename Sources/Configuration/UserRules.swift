@@ -41,6 +41,19 @@ package struct UserRules: Sendable {
         package let groupsMax: Located<Int>?
         /// Series of one push; where `limits.series_max` is smaller, that one counts.
         package let seriesMax: Located<Int>?
+
+        /// Those that are bounded, each with its key and its value as it could be written in the file.
+        package var texts: [(key: String, value: Located<String>)] {
+            let count = Quantity<Int>.count.text
+            let rows: [(key: String, limit: Located<Int>?, text: (Int) -> String)] = [
+                ("pushes_per_minute", pushesPerMinute, count),
+                ("bytes_per_minute", bytesPerMinute, Quantity<Int>.bytes.text),
+                ("groups_max", groupsMax, count), ("series_max", seriesMax, count),
+            ]
+            return rows.compactMap { row in
+                row.limit.map { (row.key, Located(row.text($0.value), at: $0.position)) }
+            }
+        }
     }
 }
 

@@ -8,13 +8,8 @@ import Reactor
 extension Worker {
     /// May this user do this to this group, from this address?
     func objection(to exchange: Exchange, from address: IPAddress) -> Refusal? {
-        let method: AccessRules.Method
-        switch exchange.method {
-        case .post: method = .post
-        case .put: method = .put
-        default: method = .delete
-        }
         let access = exchange.snapshot.rights.access
+        let method = AccessRules.Method(exchange.method)
         return refusal(
             access.decide(exchange.user.span, method, exchange.key, from: address), of: exchange)
     }
@@ -63,6 +58,17 @@ extension Worker {
         let outcome: Quotas.Outcome =
             !exchange.isSent ? .refused : isDeleted ? .deleted : .stored
         exchange.snapshot.rights.quotas.settle(charge, as: outcome, at: now.nanoseconds)
+    }
+}
+
+extension AccessRules.Method {
+    /// What a push of this method does to its group; the route lets no others through.
+    init(_ method: HTTP.Method) {
+        switch method {
+        case .post: self = .post
+        case .put: self = .put
+        default: self = .delete
+        }
     }
 }
 

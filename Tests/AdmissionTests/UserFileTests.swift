@@ -23,6 +23,10 @@ import Testing
             #expect(lines(of: stranger, in: file) == [], "\(stranger)")
         }
         #expect(file.work == 1024)
+        for (user, numbers) in [("prom", [2, 5]), ("xserver", [4]), ("ü", [7]), ("pro", [])] {
+            let name = Array(user.utf8)
+            #expect(file.lineNumbers(of: name.span) == numbers, "\(user)")
+        }
     }
 
     @Test func `the work is that of the costliest user, both lines counted`() {

@@ -109,6 +109,16 @@ import Testing
         #expect(fields == Limits.rows.map(\.key))
     }
 
+    @Test func `a limit can be shown as it is written`() {
+        var limits = Limits()
+        for row in Limits.rows { #expect(limits.text(of: row.key) == row.defaultText) }
+        limits.bodyBytesMax = 1536
+        limits.bodyTimeout = .seconds(90)
+        #expect(limits.text(of: "body_bytes_max") == "1536")
+        #expect(limits.text(of: "body_timeout") == "1m30s")
+        #expect(limits.text(of: "body") == nil)
+    }
+
     /// The rows as the design has them: a default that drifts is found here.
     @Test func `the defaults are those of the design`() {
         let defaults = Limits()
