@@ -60,7 +60,7 @@ struct Comparer: ~Copyable {
         if let refusal = answer.refusal { return compare(body, with: refusal) }
         let taken = compareTaken(body, with: answer)
         guard taken == .accepted else { return taken }
-        return comparePush(with: answer)
+        return comparePush(body, with: answer)
     }
 }
 
@@ -104,14 +104,23 @@ extension Comparer {
             : .unexplained("\(summary.families) families, not \(answer.families)")
     }
 
-    private func comparePush(with answer: Oracle.Answer) -> Comparison {
+    private func comparePush(_ body: [UInt8], with answer: Oracle.Answer) -> Comparison {
         switch (push.isValid, answer.inconsistency.isEmpty) {
-        case (true, true): .accepted
-        case (false, false): .inconsistent
-        case (true, false): .unexplained("taken, but: \(answer.inconsistency)")
+        case (true, true): return .accepted
+        case (false, false): return .inconsistent
+        case (true, false):
+            // To 0.39 each of its lines is a metric of its own, and then two may be the same.
+            let isAboutOne = body.gaugeHistograms.contains {
+                answer.inconsistency.contains("collected metric \"\($0)\"")
+            }
+            return isAboutOne
+                ? .explained(.gaugeHistogram) : .unexplained("taken, but: \(answer.inconsistency)")
         case (false, true):
-            push.complaints.allSatisfy { $0.reason == .pushTimeGiven }
-                ? .explained(.pushTime)
+            let others = push.complaints.filter { $0.reason != .pushTimeGiven }
+            if others.isEmpty { return .explained(.pushTime) }
+            // To 0.39 its sums, counts and buckets are families of their own.
+            return others.allSatisfy { $0.reason.isAboutGaugeHistogram }
+                ? .explained(.gaugeHistogram)
                 : .unexplained("not to be pushed: \(push.complaints.map(\.message))")
         }
     }
@@ -120,6 +129,10 @@ extension Comparer {
 extension Complaint.Reason {
     fileprivate var isNegativePopulation: Bool {
         self == .countNegative || self == .bucketNegative
+    }
+
+    fileprivate var isAboutGaugeHistogram: Bool {
+        if case .typeContradicted(given: .gaugeHistogram, own: _) = self { true } else { false }
     }
 }
 
@@ -162,12 +175,22 @@ extension [UInt8] {
 
     /// Whether a line of at most this number declares a gauge histogram.
     fileprivate func declaresGaugeHistogram(before line: Int) -> Bool {
+        !gaugeHistograms(before: line).isEmpty
+    }
+
+    /// The names of all families that are declared as one.
+    fileprivate var gaugeHistograms: [String] { gaugeHistograms(before: .max) }
+
+    private func gaugeHistograms(before line: Int) -> [String] {
         let lines = split(separator: 0x0A, omittingEmptySubsequences: false).prefix(line)
-        return lines.contains { line in
+        return lines.compactMap { line in
             let text = String(decoding: line.filter { $0 != 0x5C }, as: UTF8.self)
             let upper = text.uppercased()
-            return upper.contains("TYPE")
-                && (upper.contains("GAUGE_HISTOGRAM") || upper.contains("GAUGEHISTOGRAM"))
+            guard upper.contains("TYPE"),
+                upper.contains("GAUGE_HISTOGRAM") || upper.contains("GAUGEHISTOGRAM")
+            else { return nil }
+            let words = text.split { $0 == " " || $0 == "\t" }
+            return words.count < 2 ? "" : String(words[words.count - 2])
         }
     }
 }
