@@ -12,6 +12,8 @@ extension Span<UInt8> {
             let end = Swift.max(range.lowerBound &+ 1, characterEnd(at: range.upperBound &- 1))
             return "'" + escaped(range.lowerBound..<end, &bytesLeft) + "'"
         case .labelContradictsGroup: return escaped(range, &bytesLeft)
+        case .metricNameInvalid, .labelNameInvalid:
+            return quoted(unquoted(range), bytesLeft: &bytesLeft)
         default: return quoted(range, bytesLeft: &bytesLeft)
         }
     }
@@ -19,6 +21,13 @@ extension Span<UInt8> {
     /// A text in double quotes, made printable, and cut where it is long or where too little is left.
     func quoted(_ range: Range<Int>, bytesLeft: inout Int) -> String {
         "\"" + escaped(range, &bytesLeft) + "\""
+    }
+
+    /// A name without the quotes around it, where it has some.
+    private func unquoted(_ range: Range<Int>) -> Range<Int> {
+        guard range.count >= 2, self[range.lowerBound] == 0x22, self[range.upperBound &- 1] == 0x22
+        else { return range }
+        return range.lowerBound &+ 1..<range.upperBound &- 1
     }
 
     private static var excerptBytesMax: Int { 60 }

@@ -53,8 +53,8 @@ extension Worker {
             let other = catalogue.listing.description(of: holder)
             return refuse(
                 client, .familyClashes,
-                detail: "metric \"\(name)\" is a \(clash.type.word) in group \(other) "
-                    + "and a \(claim.type.word) here")
+                detail: "metric \"\(name)\" has type \(clash.type.word) in group \(other) "
+                    + "and type \(claim.type.word) here")
         }
         conclude(client)
     }

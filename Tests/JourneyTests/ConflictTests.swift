@@ -21,7 +21,8 @@ import Testing
         #expect(answer.status == 400)
         #expect(
             answer.body.contains(
-                "metric \"x\" is a counter in group core=1,job=one and a gauge here"), "\(answer)")
+                "metric \"x\" has type counter in group core=1,job=one and type gauge here"),
+            "\(answer)")
         #expect(!answer.body.contains("secret"), "\(answer)")
         #expect(gate.log(holding: "reason=family_clashes") != nil)
         #expect(try pushgateway.pushRequests() == before)
