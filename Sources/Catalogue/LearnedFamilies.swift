@@ -68,6 +68,7 @@ package struct LearnedFamilies: ~Copyable {
     package mutating func passed(
         _ claims: Span<FamilyClaim>, in group: GroupKey, replacing: Bool, catalogue: FamilyCatalogue
     ) {
+        if !replacing, entryCount > 0, areKnown(claims, in: group) { return }
         now &+= 1
         // Before the first of them, lest the rest drive it out.
         if entryCount > 0, entryCount + claims.count > entriesMax { forgetAll() }
@@ -75,7 +76,7 @@ package struct LearnedFamilies: ~Copyable {
         if replacing, groups[group] != nil || isShrinking(number, to: claims, catalogue) {
             touch(group, isReplaced: true)
         }
-        let isVoid = groups[group].map { overruled[$0].isCatalogueVoid } ?? false
+        let isVoid = !groups.isEmpty && groups[group].map { overruled[$0].isCatalogueVoid } ?? false
         var own: Int?
         for index in claims.indices {
             let claim = claims[index]
@@ -204,6 +205,18 @@ extension LearnedFamilies {
             clash = Clash(type: entry.type, holder: .learned(entry.group))
         }
         return clash
+    }
+
+    /// Whether all of them are entered as they are; most pushes are like the one before.
+    private func areKnown(_ claims: Span<FamilyClaim>, in group: GroupKey) -> Bool {
+        for index in claims.indices {
+            var isThere = false
+            forEach(of: claims[index].family) { entry in
+                if entry.group == group && entry.type == claims[index].type { isThere = true }
+            }
+            if !isThere { return false }
+        }
+        return true
     }
 
     private func has(_ family: FamilyKey, in group: GroupKey) -> Bool {

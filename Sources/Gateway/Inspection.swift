@@ -16,6 +16,8 @@ final class Inspection {
     private(set) var encodedBytes = 0
     /// More comes out of what has arrived than a single step lets out.
     private(set) var isInflating = false
+    /// How much of the body has been judged.
+    private var judgedBytes = 0
 
     fileprivate init(rules: Rules) { validator = Validator(rules: rules) }
 
@@ -30,10 +32,14 @@ final class Inspection {
         }
     }
 
-    /// What it keeps in memory besides the body.
-    var storageBytes: Int {
-        validator.storageBytes + encoded.capacity
+    /// What it keeps in memory beyond what is allowed to each.
+    var excessBytes: Int {
+        // A series takes two bytes of a body at least, and 250 here at most.
+        if judgedBytes <= 512 && decoder == nil { return 0 }
+        let storage =
+            validator.storageBytes + encoded.capacity
             + (decoder == nil ? 0 : GzipDecoder.storageBytes)
+        return max(0, storage - InspectionPool.storageBytesMax)
     }
 
     /// Makes ready for the body of a push.
@@ -54,10 +60,13 @@ final class Inspection {
 
     /// Forgets the body. Tables that a huge one made grow are given back.
     fileprivate func end() {
-        decoder = nil
-        encoded = ByteBuffer()
-        (encodedBytes, isInflating) = (0, false)
-        if storageBytes > InspectionPool.storageBytesMax { validator.releaseStorage() }
+        if decoder != nil {
+            decoder = nil
+            encoded = ByteBuffer()
+            (encodedBytes, isInflating) = (0, false)
+        }
+        if excessBytes > 0 { validator.releaseStorage() }
+        judgedBytes = 0
     }
 
     /// Decompresses what has arrived, as much as one step lets out, behind `body`.
@@ -73,6 +82,7 @@ final class Inspection {
 
     /// Judges the lines that have come since the last time; with `isComplete` the rest too.
     func judge(_ body: Span<UInt8>, isComplete: Bool) {
+        judgedBytes = body.count
         validator.validate(body, isComplete: isComplete)
     }
 }

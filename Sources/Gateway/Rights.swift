@@ -5,6 +5,8 @@ import Configuration
 struct Rights: Sendable {
     let access: AccessRules
     let quotas: Quotas
+    /// Nobody has a quota.
+    let areUnlimited: Bool
 
     /// - Parameters:
     ///   - users: who can log in at all.
@@ -15,6 +17,7 @@ struct Rights: Sendable {
     ) {
         access = AccessRules(configuration.auth.users, allowlist: allowlist, complain)
         quotas = Quotas(access.accountHolders(in: users))
+        areUnlimited = configuration.auth.users == nil
         let strangers = access.strangers(in: users)
         for place in strangers.withoutPassword {
             let position = Position(line: place.line, column: place.column)

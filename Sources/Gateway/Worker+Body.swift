@@ -158,8 +158,7 @@ extension Worker {
         if exchange.coding == .identity, case .length(let length) = exchange.framing {
             needed = length
         }
-        let storage = exchange.inspection?.storageBytes ?? 0
-        needed += max(0, storage - InspectionPool.storageBytesMax)
+        needed += exchange.inspection?.excessBytes ?? 0
         let missing = needed - exchange.reservedBytes
         guard missing > 0 else { return true }
         let isDeclared = exchange.reservedBytes == 0 && count == 0

@@ -16,6 +16,7 @@ extension Worker {
     mutating func compare(_ client: Client) {
         let exchange = client.exchange
         let group = GroupKey(exchange.key)
+        exchange.group = group
         let suspect = exchange.claims.first { claim in
             learned.clash(claim.family, claim.type, in: group, catalogue: catalogue) != nil
         }
@@ -44,7 +45,7 @@ extension Worker {
 
     private mutating func confirm(_ client: Client) {
         let exchange = client.exchange
-        let group = GroupKey(exchange.key)
+        let group = exchange.group
         for claim in exchange.claims {
             guard let clash = catalogue.clash(claim.family, claim.type, in: group),
                 case .listed(let holder) = clash.holder
@@ -61,13 +62,13 @@ extension Worker {
 
     /// The Pushgateway took it: what it holds now is known before the next listing tells.
     mutating func learn(from exchange: Exchange) {
-        let group = GroupKey(exchange.key)
         if exchange.method == .delete {
-            learned.deleted(group, catalogue: catalogue)
+            learned.deleted(GroupKey(exchange.key), catalogue: catalogue)
         } else {
             let claims = exchange.claims
             learned.passed(
-                claims.span, in: group, replacing: exchange.method == .put, catalogue: catalogue)
+                claims.span, in: exchange.group, replacing: exchange.method == .put,
+                catalogue: catalogue)
         }
         checkpoints.note(learned.mark, at: now)
     }
