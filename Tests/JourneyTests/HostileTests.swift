@@ -38,7 +38,7 @@ import Testing
     /// in quotes, and quotes escaped in a HELP. It leaves nothing.
     static let novelties = [
         "unknown metric type \"gaugehistogram\"", "invalid metric name", "invalid label name",
-        "invalid escape sequence '\"'", "expected float as value, got \"\\\"",
+        "invalid escape sequence '\\\"'", "expected float as value, got \"\\\"",
     ]
 
     /// Reasons that would mean that the gate or the Pushgateway was in trouble.

@@ -9,7 +9,9 @@ struct Hostility {
 
     init(seed: UInt64, connection: Int) {
         self.connection = connection
-        random = Seeded(seed: seed &+ UInt64(connection) &* 0x9E37_79B9_7F4A_7C15)
+        // Seeds that are near each other would give sequences that are the same but for their start.
+        var seeds = Seeded(seed: seed ^ UInt64(connection))
+        random = Seeded(seed: seeds.next())
     }
 
     struct Request {
