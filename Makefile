@@ -1,6 +1,6 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test build check differential fuzz smoke bench clean
+.PHONY: help run test build check differential fuzz hostile smoke bench clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
@@ -37,6 +37,12 @@ differential: ## Verdicts beside the Pushgateway's own parser, on a million made
 fuzz: ## Looks for a body that breaks a promise: text, protobuf, gzip; FUZZ_SECONDS=60 each.
 	@deploy/dev/install.sh build
 	Tests/Fuzz/fuzz.sh
+
+hostile: build ## A hundred thousand hostile requests through the gate: what is accepted is what is there.
+	@deploy/dev/install.sh test
+	KANMON_PROGRAM=$(CURDIR)/.build/release/kanmon \
+	KANMON_HOSTILE_REQUESTS=$(or $(KANMON_HOSTILE_REQUESTS),100000) \
+		swift test --disable-xctest --filter HostileTests
 
 smoke: ## Pushes through the running gate and reads it back from the Pushgateway.
 	@deploy/dev/install.sh smoke

@@ -13,14 +13,7 @@ import Testing
         gate = try Gate(upstream: pushgateway.port)
     }
 
-    /// What gzip makes of a text.
-    private func compressed(_ text: String) throws -> [UInt8] {
-        let folder = TemporaryFolder()
-        folder.write("body", text)
-        let ended = try run("/usr/bin/gzip", ["-9", folder.path + "/body"])
-        #expect(ended.status == 0, "\(ended.errors)")
-        return folder.read("body.gz")
-    }
+    private func compressed(_ text: String) throws -> [UInt8] { try Bodies.compressed(text) }
 
     private func samples(_ count: Int) -> String {
         (0..<count).map { "load{core=\"\($0)\"} \($0)\n" }.joined()

@@ -33,7 +33,7 @@ final class Gate: Sendable {
         program = try RunningProgram(
             Programs.kanmon, ["serve", "--config", folder.path + "/kanmon.yml"])
         let port = program.waitForOutput { output in
-            output.firstMatch(of: /msg=listening address=[^ ]*:(\d+)/).map { String($0.1) }
+            output.firstMatch(of: /listening"?[ ,]"?address"?[=:][^ ,]*:(\d+)/).map { String($0.1) }
         }
         guard let port = port.flatMap({ UInt16($0) }) else {
             throw RunningProgram.CannotStart(description: "no gate: \(program.output)")

@@ -11,8 +11,9 @@ final class RunningProgram: Sendable {
     private let collected = Collected()
     private let ended = DispatchSemaphore(value: 0)
 
+    /// Bytes, since a character may come in two pieces.
     private final class Collected: Sendable {
-        let text = Mutex("")
+        let bytes = Mutex<[UInt8]>([])
     }
 
     struct CannotStart: Error, CustomStringConvertible {
@@ -37,7 +38,7 @@ final class RunningProgram: Sendable {
             while true {
                 let data = reading.availableData
                 guard !data.isEmpty else { return }
-                collected.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
+                collected.bytes.withLock { $0 += data }
             }
         }
     }
@@ -45,7 +46,7 @@ final class RunningProgram: Sendable {
     deinit { if process.isRunning { kill(processID, SIGKILL) } }
 
     /// What it has written so far, on either stream.
-    var output: String { collected.text.withLock { $0 } }
+    var output: String { String(decoding: collected.bytes.withLock { $0 }, as: UTF8.self) }
     var isRunning: Bool { process.isRunning }
 
     func signal(_ number: Int32) { kill(processID, number) }
@@ -83,8 +84,9 @@ private func startWithNoSignalBlocked(_ process: Process) throws {
 
 /// Where the programs are that the tests run.
 enum Programs {
-    /// The binary that was built with these tests.
+    /// The binary that was built with these tests, or another one that is to be tested.
     static let kanmon: String = {
+        if let other = ProcessInfo.processInfo.environment["KANMON_PROGRAM"] { return other }
         let folder = Bundle.main.executableURL?.deletingLastPathComponent().path
         let candidates = [folder ?? "", packageRoot + "/.build/debug"].map { $0 + "/kanmon" }
         return candidates.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "kanmon"

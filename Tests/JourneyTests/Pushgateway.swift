@@ -5,14 +5,23 @@ final class Pushgateway: Sendable {
     let port: UInt16
     let program: RunningProgram
 
-    init() throws {
+    /// - Parameters:
+    ///   - arguments: further ones, such as `--web.enable-admin-api`.
+    ///   - addressSpaceBytesMax: what the kernel lets it have, so that one that asks for all memory
+    ///     ends before the machine does.
+    init(_ arguments: String..., addressSpaceBytesMax: Int? = nil) throws {
         guard let path = Programs.pushgateway else {
             throw RunningProgram.CannotStart(
                 description: "prometheus-pushgateway is not installed; make test installs it")
         }
         port = try freePort()
-        program = try RunningProgram(
-            path, ["--web.listen-address=127.0.0.1:\(port)", "--persistence.file="])
+        let all =
+            ["--web.listen-address=127.0.0.1:\(port)", "--persistence.file="] + arguments
+        if let bytes = addressSpaceBytesMax {
+            program = try RunningProgram("/usr/bin/prlimit", ["--as=\(bytes)", path] + all)
+        } else {
+            program = try RunningProgram(path, all)
+        }
         let end = Date().addingTimeInterval(20)
         while (try? get("/-/ready"))?.status != 200 {
             guard Date() < end else {
@@ -30,9 +39,14 @@ final class Pushgateway: Sendable {
         try ask(Array("GET \(path) HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".utf8))
     }
 
-    private func ask(_ request: [UInt8]) throws -> (status: Int, body: String) {
-        let socket = try BlockingSocket(port: port)
+    /// What it answers to these bytes; status 0 when it says nothing in time.
+    /// - Parameter isCut: whether nothing more will come, although more was announced.
+    func ask(
+        _ request: [UInt8], isCut: Bool = false, within seconds: Int = 10
+    ) throws -> (status: Int, body: String) {
+        let socket = try BlockingSocket(port: port, within: seconds)
         try socket.send(request)
+        if isCut { socket.finishSending() }
         let answer = String(decoding: socket.receiveAll(), as: UTF8.self)
         let parts = answer.split(separator: "\r\n\r\n", maxSplits: 1).map(String.init)
         let status = answer.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
@@ -43,10 +57,50 @@ final class Pushgateway: Sendable {
     @discardableResult func push(
         _ path: String, body: String, method: String = "PUT", fields: [String] = []
     ) throws -> (status: Int, body: String) {
+        try push(path, bytes: Array(body.utf8), method: method, fields: fields)
+    }
+
+    /// The same with a body that need not be text.
+    @discardableResult func push(
+        _ path: String, bytes: [UInt8], method: String = "PUT", fields: [String] = [],
+        within seconds: Int = 10
+    ) throws -> (status: Int, body: String) {
         let head =
             ["\(method) \(path) HTTP/1.0", "Host: 127.0.0.1"] + fields
-            + ["Content-Length: \(body.utf8.count)", "", ""]
-        return try ask(Array(head.joined(separator: "\r\n").utf8) + Array(body.utf8))
+            + ["Content-Length: \(bytes.count)", "", ""]
+        return try ask(Array(head.joined(separator: "\r\n").utf8) + bytes, within: seconds)
+    }
+
+    /// The groups it lists, each by its labels. It lists them also when no scrape works any more.
+    func groups() throws -> Set<Labels> {
+        struct Listing: Decodable {
+            struct Group: Decodable { let labels: Labels }
+            let data: [Group]
+        }
+        let listing = try JSONDecoder().decode(
+            Listing.self, from: Data(get("/api/v1/metrics").body.utf8))
+        return Set(listing.data.map(\.labels))
+    }
+
+    /// The labels of every `push_time_seconds` it exports: the groups as Prometheus sees them.
+    func pushTimes() throws -> [Labels] {
+        try samples(of: "push_time_seconds").map { line in
+            var labels: Labels = [:]
+            for match in line.matches(of: /(\w+)="((?:[^"\\]|\\.)*)"/) {
+                let value = String(match.2)
+                labels[String(match.1)] = value.replacing(/\\(.)/) { escape in
+                    escape.1 == "n" ? "\n" : String(escape.1)
+                }
+            }
+            return labels
+        }
+    }
+
+    /// Deletes every group; it has to have been started with `--web.enable-admin-api`.
+    func wipe() throws {
+        try push("/api/v1/admin/wipe", body: "")
+        let end = Date().addingTimeInterval(5)
+        while try !groups().isEmpty, Date() < end { usleep(5_000) }
     }
 
     /// The samples it exports of `metric`, as lines.
@@ -65,13 +119,16 @@ final class Pushgateway: Sendable {
     }
 }
 
+/// Labels by their names: what a group is.
+typealias Labels = [String: String]
+
 /// A plain TCP connection that waits, but never for long.
 final class BlockingSocket {
     let number: Int32
 
-    init(port: UInt16) throws {
+    init(port: UInt16, within seconds: Int = 10) throws {
         number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var timeout = timeval(tv_sec: 10, tv_usec: 0)
+        var timeout = timeval(tv_sec: seconds, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
         unsafe setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &timeout, size)
         unsafe setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &timeout, size)
@@ -91,6 +148,9 @@ final class BlockingSocket {
     }
 
     deinit { close(number) }
+
+    /// Says that nothing more will be sent, and goes on reading.
+    func finishSending() { shutdown(number, Int32(SHUT_WR)) }
 
     func send(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
