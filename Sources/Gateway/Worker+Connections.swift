@@ -11,7 +11,7 @@ extension Worker {
     private static let readsPerTurn = 4
     /// A farewell that is not answered ends after this, or after so many bytes still to come.
     private static let lingerMax = Interval.seconds(2)
-    private static let lingerBytesMax = 64 << 10
+    private static let lingerBytesMax = 1 << 20
 
     // MARK: Arriving
 
