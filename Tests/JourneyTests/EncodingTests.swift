@@ -94,4 +94,42 @@ import Testing
         let answer = try push(try compressed("a 1\n"), fields: [])
         #expect(answer.status == 400 && answer.body.contains("Content-Encoding: gzip"), "\(answer)")
     }
+
+    @Test(arguments: [false, true])
+    func `a body of protobuf messages goes on as it is, undone from gzip`(isCompressed: Bool) throws
+    {
+        let body =
+            Bodies.family("load", type: .gauge, value: 0.5)
+            + Bodies.family("runs_total", type: .counter, value: 7)
+        let fields = [Bodies.protobufField] + (isCompressed ? [Self.gzip] : [])
+        let answer = try push(isCompressed ? Bodies.gzip(body) : body, fields: fields)
+        #expect(answer.body == "accepted 2 samples in 2 families\n", "\(answer)")
+        #expect(try pushgateway.samples(of: "load") == ["load{instance=\"\",job=\"gzip\"} 0.5"])
+        #expect(try pushgateway.get("/metrics").body.contains("# TYPE runs_total counter"))
+    }
+
+    @Test func `a protobuf body that is cut is refused, and the message named`() throws {
+        let body = Bodies.family("load", type: .gauge, value: 0.5)
+        let answer = try push(Array(body.dropLast()), fields: [Bodies.protobufField])
+        #expect(answer.status == 400 && answer.body.contains("message 1, byte"), "\(answer)")
+        #expect(try pushgateway.pushRequests() == 0)
+    }
+
+    @Test func `names beyond the old kind pass where the Pushgateway takes them`() throws {
+        let fake = try FakePushgateway { connection, _ in
+            while let request = connection.request() {
+                let isWhole = request.hasSuffix("\r\n\r\n{\"http.requests\"} 1\n")
+                connection.answer(isWhole ? FakeConnection.ok : "HTTP/1.1 500 Oops\r\n\r\n")
+            }
+        }
+        let body = "{\"http.requests\"} 1\n"
+        let upstream = "url: \"http://127.0.0.1:\(fake.port)\""
+        let taking = try Gate(
+            upstream: fake.port, settings: "upstream: {\(upstream), utf8_names: true}")
+        #expect(try taking.send("POST", Self.push, body: body).status == 200)
+        let refusing = try Gate(upstream: fake.port, settings: "upstream: {\(upstream)}")
+        let answer = try refusing.send("POST", Self.push, body: body)
+        #expect(answer.status == 400, "\(answer)")
+        #expect(answer.body.contains("invalid metric name \"http.requests\""), "\(answer)")
+    }
 }
