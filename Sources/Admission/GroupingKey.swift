@@ -36,6 +36,24 @@ package struct GroupingKey: ~Copyable {
         }
     }
 
+    /// Begins a key that a store tells, decoded and good, instead of reading it from a path.
+    package mutating func begin(job: Span<UInt8>) {
+        clear()
+        bytes.append(copying: job)
+        self.job = 0..<bytes.count
+    }
+
+    /// Adds a label to it, each name once and in the order of names. The job, and what is empty, is
+    /// no label of a key.
+    package mutating func insert(name: Span<UInt8>, value: Span<UInt8>) {
+        guard value.count > 0, !name.isEqual(to: "job") else { return }
+        let start = bytes.count
+        bytes.append(copying: name)
+        let end = bytes.count
+        bytes.append(copying: value)
+        labels.append(Label(name: start..<end, value: end..<bytes.count))
+    }
+
     /// How many labels there are besides the job.
     package var labelCount: Int { labels.count }
 

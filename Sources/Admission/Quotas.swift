@@ -13,7 +13,8 @@ import Bytes
 package struct Quotas: Sendable {
     /// Sorted by user, byte by byte.
     private let seats: [Seat]
-    private let countsGroups: Bool
+    /// Whether anybody has a bound on groups, so that it matters what the Pushgateway holds.
+    package let countsGroups: Bool
     /// Nobody outside can know which groups would share a number.
     private let seed: UInt64
 

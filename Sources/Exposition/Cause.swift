@@ -3,6 +3,7 @@ extension Complaint {
     public enum Cause: UInt8, Sendable, Equatable, CaseIterable {
         case gzip, utf16, byteOrderMark, markup, json
         case carriageReturn, missingLineFeed, removedLineFeeds, gluedSamples
+        case missingValue, unit, hugeNumber
         case trailingBlank, trailingComment, timestamp, decimalComma, quotedNumber, singleQuotes
         case nameCharacters, otherFormat, metadataTwice, reservedName, nameless, otherGroup
         case undelimited, textInPlaceOfMessages, framing, boundTwice
@@ -21,6 +22,9 @@ extension Complaint {
                 "end the last line with a line feed too; with curl use --data-binary, not -d"
             case .removedLineFeeds:
                 "the body is a single line: curl -d takes line feeds out, --data-binary keeps them"
+            case .missingValue: "write the value behind the name, and a blank between them"
+            case .unit: "write the bare number: a unit or an underscore cannot stand in it"
+            case .hugeNumber: "a number is at most 1.7976931348623157e308; +Inf is written so"
             case .gluedSamples:
                 "two samples seem to stand in one line: write a line feed between them"
             case .trailingBlank: "take away the blank at the end of the line"
@@ -125,7 +129,10 @@ extension Complaint.Cause {
     /// Why a value is no number.
     private init?(ofValue range: Range<Int>, in body: Span<UInt8>) {
         var offset = range.lowerBound
-        guard offset < range.upperBound else { return nil }
+        guard offset < range.upperBound else {
+            self = .missingValue
+            return
+        }
         let first = body[offset]
         if first == 0x22 || first == 0x27 {
             self = .quotedNumber
@@ -145,8 +152,10 @@ extension Complaint.Cause {
         guard offset > digits, offset < range.upperBound else { return nil }
         switch body[offset] {
         case 0x2C: self = .decimalComma
-        case let byte where byte != 0x78 && NameKind.metric.contains(byte) && !byte.isDigit:
+        case let byte where NameKind.metric.contains(byte) && body.goesOn(behind: range):
             self = body.lineFeed(from: 0) >= body.count ? .removedLineFeeds : .gluedSamples
+        case 0x45, 0x65: self = .hugeNumber
+        case let byte where byte != 0x78 && NameKind.metric.contains(byte): self = .unit
         default: return nil
         }
     }
@@ -156,6 +165,13 @@ extension Span<UInt8> {
     /// The byte at an offset; zero beyond the end.
     fileprivate func byte(_ offset: Int) -> UInt8 {
         offset >= 0 && offset < count ? self[offset] : 0
+    }
+
+    /// Whether something other than blanks follows in the line.
+    fileprivate func goesOn(behind range: Range<Int>) -> Bool {
+        var offset = range.upperBound
+        while byte(offset).isBlank { offset &+= 1 }
+        return offset > range.upperBound && offset < count && self[offset] != 0x0A
     }
 
     /// Whether a carriage return is what was found, or ends what is shown.

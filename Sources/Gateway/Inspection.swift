@@ -34,7 +34,7 @@ final class Inspection {
 
     /// What it keeps in memory beyond what is allowed to each.
     var excessBytes: Int {
-        // A series takes two bytes of a body at least, and 250 here at most.
+        // A series takes four bytes of a body at least, and 250 here at most.
         if judgedBytes <= 512 && decoder == nil { return 0 }
         let storage =
             validator.storageBytes + encoded.capacity

@@ -74,7 +74,7 @@ package enum Server {
             poller: poller, process: process, snapshot: snapshot, listeners: listeners,
             signals: signals, connectionsMax: connectionsMax(limits, log))
         try NameResolver.start(for: snapshot.configuration.upstream.url.value, process)
-        try StoreWatch.start(for: snapshot.configuration.upstream, process)
+        try StoreWatch.start(for: snapshot, process)
         guard workers > 1 else {
             let worker = try Worker(
                 index: 0, poller: poller, process: process, desk: desk, snapshot: snapshot)

@@ -1,3 +1,4 @@
+import Admission
 import Bytes
 import Catalogue
 import Configuration
@@ -17,6 +18,8 @@ struct StoreWatch: ~Copyable {
     private let process: ProcessState
     private let reader: PushgatewayReader
     private let url: String
+    private let rights: Rights
+    private var key = GroupingKey()
     private let poller: Poller
     private var nextScrape = Instant(nanoseconds: 0)
     private var nextListing = Instant(nanoseconds: 0)
@@ -40,14 +43,14 @@ struct StoreWatch: ~Copyable {
 
     /// Starts the thread.
     static func start(
-        for upstream: Configuration.Upstream, _ process: ProcessState
+        for snapshot: Snapshot, _ process: ProcessState
     ) throws(Errno) {
         try Thread.start(name: "kanmon-watch") {
             do throws(Errno) {
                 let poller = try Poller()
                 try process.watchMailbox.watch(
                     by: poller, ticket: Ticket(kind: 0, slot: 0, generation: 0))
-                var watch = StoreWatch(upstream, process, poller)
+                var watch = StoreWatch(snapshot, process, poller)
                 while true { watch.turn() }
             } catch {
                 process.log.write(.error, "the Pushgateway is not watched") { line in
@@ -58,9 +61,11 @@ struct StoreWatch: ~Copyable {
     }
 
     private init(
-        _ upstream: Configuration.Upstream, _ process: ProcessState, _ poller: Poller
+        _ snapshot: Snapshot, _ process: ProcessState, _ poller: Poller
     ) {
         (self.process, self.poller) = (process, poller)
+        rights = snapshot.rights
+        let upstream = snapshot.configuration.upstream
         reader = PushgatewayReader(upstream)
         url = upstream.url.value.description
     }
@@ -81,8 +86,23 @@ struct StoreWatch: ~Copyable {
     private mutating func list(at now: Instant) {
         (lastListing, nextListing) = (now, now + StoreWatch.listingInterval)
         guard let listing = listing() else { return }
+        count(groupsOf: listing, at: now)
         let catalogue = FamilyCatalogue(listing)
         for mailbox in process.mailboxes { mailbox.post(.catalogue(catalogue, askedAt: now)) }
+    }
+
+    /// Puts right how many groups each user has: others may have made or deleted some, and a gate that
+    /// has just started knows of none.
+    private mutating func count(groupsOf listing: GroupListing, at moment: Instant) {
+        guard rights.quotas.countsGroups, listing.isComplete else { return }
+        for group in 0..<listing.groupCount {
+            listing.withValue(of: "job", in: group) { key.begin(job: $0) }
+            for label in 0..<listing.labelCount(of: group) {
+                listing.withLabel(at: label, of: group) { key.insert(name: $0, value: $1) }
+            }
+            rights.quotas.learn(key, under: rights.access, at: moment.nanoseconds)
+        }
+        rights.quotas.forget(unseenSince: moment.nanoseconds)
     }
 
     /// Nil when the Pushgateway does not tell: then nobody knows, and it decides by itself.
@@ -123,7 +143,9 @@ struct StoreWatch: ~Copyable {
     private func blame(for answer: [UInt8]) {
         guard let listing = listing() else { return }
         let diagnosis = ScrapeDiagnosis(listing, answer: answer.span)
-        for finding in diagnosis.findings.prefix(StoreWatch.findingsMax) {
+        // A series that Prometheus takes for another is no reason for a scrape to fail.
+        let guilty = diagnosis.findings.filter { $0.trouble != .emptyLabelShadow }
+        for finding in guilty.prefix(StoreWatch.findingsMax) {
             process.log.write(.error, "a group makes every scrape of the Pushgateway fail") {
                 line in
                 line.add("group", listing.description(of: finding.group))

@@ -41,12 +41,17 @@ enum UpstreamComplaint: Equatable {
             return
         }
         let searched = body.extracting(first: UpstreamComplaint.searchedBytesMax)
-        let own = reasons.prefix(UpstreamComplaint.searchesMax).first { searched.holds($0.family) }
-        self = own.map { UpstreamComplaint($0) } ?? .broken(String(decoding: first.family.span))
+        for reason in reasons.prefix(UpstreamComplaint.searchesMax) {
+            guard let name = reason.names.first(where: { searched.holds(name: $0) }) else {
+                continue
+            }
+            self = UpstreamComplaint(reason, about: String(decoding: name.span))
+            return
+        }
+        self = .broken(String(decoding: first.family.span))
     }
 
-    private init(_ reason: ScrapeError) {
-        let name = String(decoding: reason.family.span)
+    private init(_ reason: ScrapeError, about name: String) {
         switch reason.kind {
         case .otherType, .ownType: self = .typeTaken(name)
         case .suffixTaken: self = .nameTaken(name)
@@ -65,26 +70,40 @@ enum UpstreamComplaint: Equatable {
             "metric \"\(name)\" has another type in another group, or is the Pushgateway's own; "
                 + "push it with the same type or under another name"
         case .nameTaken(let name):
-            "metric \"\(name)\" has the name of a part of a summary or histogram that another group "
-                + "has; push it under another name"
+            "metric \"\(name)\" collides with what is there: the names of a summary or histogram with "
+                + "_sum, _count or _bucket behind them are its own; push it under another name"
         case .seriesTaken(let name):
             "another group has a series of metric \"\(name)\" with the same labels"
         case .broken(let name):
-            "it is not this push: what the Pushgateway holds does not fit together "
-                + "(metric \"\(name)\"), and until that is repaired it refuses everything"
+            "nothing is wrong with this push, but what the Pushgateway holds does not fit together "
+                + "(metric \"\(name)\"), and until its operator mends that it refuses every push"
         }
     }
 }
 
+extension ScrapeError {
+    /// The metrics it speaks of.
+    fileprivate var names: [[UInt8]] {
+        if case .suffixTaken(let other) = kind { [family, other] } else { [family] }
+    }
+}
+
 extension Span<UInt8> {
-    fileprivate func holds(_ text: [UInt8]) -> Bool {
-        guard let first = text.first else { return false }
+    /// Whether the name stands here, and is not the start of a longer one.
+    fileprivate func holds(name: [UInt8]) -> Bool {
+        guard let first = name.first else { return false }
         var start = 0
         while let found = firstIndex(of: first, from: start) {
-            guard found + text.count <= count else { return false }
-            if extracting(found..<found + text.count).isEqual(to: text.span) { return true }
+            let end = found + name.count
+            guard end <= count else { return false }
+            let isEnd = end == count || !isNamePart(at: end)
+            if isEnd, extracting(found..<end).isEqual(to: name.span) { return true }
             start = found + 1
         }
         return false
+    }
+
+    private func isNamePart(at index: Int) -> Bool {
+        self[index].isLetter || self[index].isDigit || self[index] == 0x5F || self[index] == 0x3A
     }
 }

@@ -11,6 +11,8 @@ import Reactor
 extension Worker {
     /// How long a push waits until a suspicion is confirmed. Then the Pushgateway may decide.
     private static let confirmationMax = Interval.seconds(1)
+    /// How many may wait for one.
+    private static let confirmingMax = 4096
 
     /// The push is right by itself. Does it fit what other groups hold, as far as that is known?
     mutating func compare(_ client: Client) {
@@ -20,11 +22,20 @@ extension Worker {
         let suspect = exchange.claims.first { claim in
             learned.clash(claim.family, claim.type, in: group, catalogue: catalogue) != nil
         }
-        guard suspect != nil else { return conclude(client) }
+        guard suspect != nil, hasRoomToConfirm() else { return conclude(client) }
         exchange.stage = .confirming(since: now)
         confirming.append(exchange.id)
         deadlines.set(client.ticket.slot, at: now + Worker.confirmationMax)
         process.watchMailbox.post(.listingWanted)
+    }
+
+    /// Whoever waited in vain is still on the list, which is cleared only when it is full.
+    private mutating func hasRoomToConfirm() -> Bool {
+        guard confirming.count >= Worker.confirmingMax else { return true }
+        confirming.removeAll { id in
+            if case .confirming? = clients[id.client]?.exchange(id)?.stage { false } else { true }
+        }
+        return confirming.count < Worker.confirmingMax
     }
 
     /// A listing has come, which was asked for at `moment`: what waits for one that late is decided.

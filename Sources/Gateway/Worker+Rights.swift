@@ -46,7 +46,8 @@ extension Worker {
             return nil
         case .exceeded(let kind, let seconds, let place):
             exchange.rule = place
-            return .quotaExceeded(QuotaKind(kind), retryAfterSeconds: seconds)
+            return .quotaExceeded(
+                QuotaKind(kind, isEver: seconds == nil), retryAfterSeconds: seconds)
         }
     }
 
@@ -75,12 +76,13 @@ extension AccessRules.Method {
 
 /// Which quota a push would exceed.
 enum QuotaKind: Equatable {
-    case pushes, bytes, groups, series
+    case pushes, bytes, wholeMinute, groups, series
 
-    fileprivate init(_ kind: Quotas.Kind) {
+    /// - Parameter isEver: waiting does not help.
+    fileprivate init(_ kind: Quotas.Kind, isEver: Bool) {
         switch kind {
         case .pushes: self = .pushes
-        case .bytes: self = .bytes
+        case .bytes: self = isEver ? .wholeMinute : .bytes
         case .groups: self = .groups
         }
     }
@@ -89,8 +91,10 @@ enum QuotaKind: Equatable {
         switch self {
         case .pushes: "this user has used up his pushes of this minute (pushes_per_minute)"
         case .bytes: "this push is more than is left of this user's minute (bytes_per_minute)"
+        case .wholeMinute:
+            "this push is larger than all that this user may push in a minute (bytes_per_minute)"
         case .groups:
-            "this user has as many groups as he may (groups_max); delete one that is not needed"
+            "this user has as many groups as he may (groups_max); one that is not needed has to be deleted"
         case .series: "this push has more series than this user may push at once (series_max)"
         }
     }

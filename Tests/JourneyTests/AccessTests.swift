@@ -183,6 +183,32 @@ import Testing
         #expect(try push(gate, "c").status == 200)
     }
 
+    @Test func `a gate that starts counts the groups that are there`() throws {
+        for job in ["a", "b"] { try pushgateway.push("/metrics/job/\(job)", body: "a 1\n") }
+        let gate = try Gate(
+            upstream: pushgateway.port,
+            settings: """
+                auth:
+                  users_file: htpasswd
+                  users: {prom: {groups: [{job: "*"}], limits: {groups_max: 2}}}
+                """)
+        usleep(500_000)
+        #expect(try push(gate, "a").status == 200)
+        let answer = try push(gate, "c")
+        #expect(answer.status == 429 && answer.body.contains("groups_max"), "\(answer)")
+        // Somebody else deletes one; the next listing tells.
+        try pushgateway.push("/metrics/job/b", body: "", method: "DELETE")
+        let end = Date().addingTimeInterval(45)
+        while try push(gate, "c").status == 429, Date() < end { usleep(500_000) }
+        #expect(try push(gate, "c").status == 200)
+    }
+
+    @Test func `a push larger than a whole minute's bytes is told so`() throws {
+        let gate = try gate("bytes_per_minute: 10")
+        let answer = try push(gate, "a", "a_long_name_for_a_metric 1\n")
+        #expect(answer.status == 429 && answer.body.contains("in a minute"), "\(answer)")
+    }
+
     @Test func `and so are the series of one push`() throws {
         let gate = try gate("series_max: 2")
         #expect(try push(gate, "a", "a 1\nb 1\n").status == 200)

@@ -77,7 +77,10 @@ struct Lint: ParsableCommand {
     private func text(_ file: String, _ validator: borrowing Validator) -> String {
         let summary = validator.summary
         guard !validator.isValid else {
-            return "\(file): good, \(summary.samples) samples in \(summary.families) families"
+            let good = "\(file): good, \(summary.samples) samples in \(summary.families) families"
+            guard summary.samples == 0 else { return good }
+            return good
+                + "\n    note: without a sample a POST is refused, and a PUT deletes its group"
         }
         var lines: [String] = []
         for complaint in validator.complaints {
