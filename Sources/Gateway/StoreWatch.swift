@@ -16,8 +16,7 @@ enum WatchLetter: Sendable {
 /// Its own `/-/ready` is of no use: that stays 200 while every scrape fails.
 struct StoreWatch: ~Copyable {
     private let process: ProcessState
-    private let reader: PushgatewayReader
-    private let url: String
+    private let reader: StoreReader
     private let rights: Rights
     private var key = GroupingKey()
     private let poller: Poller
@@ -30,17 +29,8 @@ struct StoreWatch: ~Copyable {
     private static let listingInterval = Interval.seconds(30)
     /// However many ask for a listing, the Pushgateway makes no more of them.
     private static let listingIntervalMin = Interval.seconds(1)
-    /// How long a page may take, and how long it may be.
-    private static let patience = Interval.seconds(8)
-    private static let scrapeBytesMax = 512 << 20
-    private static let listingBytesMax = 1 << 30
     /// How often in a row a scrape has to fail before that is more than a hiccup.
     private static let failuresMax = 2
-    /// How many groups are named: more is not read, and the first may be all there is to mend.
-    private static let findingsMax = 10
-    /// How much of a failed scrape says why it failed.
-    private static let reasonBytesMax = 64 << 10
-
     /// Starts the thread.
     static func start(
         for snapshot: Snapshot, _ process: ProcessState
@@ -65,9 +55,7 @@ struct StoreWatch: ~Copyable {
     ) {
         (self.process, self.poller) = (process, poller)
         rights = snapshot.rights
-        let upstream = snapshot.configuration.upstream
-        reader = PushgatewayReader(upstream)
-        url = upstream.url.value.description
+        reader = StoreReader(snapshot.configuration.upstream)
     }
 
     private mutating func turn() {
@@ -85,7 +73,7 @@ struct StoreWatch: ~Copyable {
 
     private mutating func list(at now: Instant) {
         (lastListing, nextListing) = (now, now + StoreWatch.listingInterval)
-        guard let listing = listing() else { return }
+        guard let listing = reader.listing() else { return }
         count(groupsOf: listing, at: now)
         let catalogue = FamilyCatalogue(listing)
         for mailbox in process.mailboxes { mailbox.post(.catalogue(catalogue, askedAt: now)) }
@@ -105,78 +93,33 @@ struct StoreWatch: ~Copyable {
         rights.quotas.forget(unseenSince: moment.nanoseconds)
     }
 
-    /// Nil when the Pushgateway does not tell: then nobody knows, and it decides by itself.
-    private func listing() -> GroupListing? {
-        var listingReader = GroupListingReader()
-        var isBroken = false
-        do throws(PushgatewayReader.Failure) {
-            let status = try reader.read(
-                "/api/v1/metrics", bytesMax: StoreWatch.listingBytesMax,
-                until: .now() + StoreWatch.patience
-            ) { bytes in
-                do throws(ListingError) { try listingReader.read(bytes) } catch { isBroken = true }
-            }
-            guard status == 200, !isBroken else { return nil }
-        } catch {
-            return nil
-        }
-        do throws(ListingError) { return try listingReader.finish() } catch { return nil }
-    }
-
     // MARK: Whether it can be scraped
 
     private mutating func scrape(at now: Instant) {
         nextScrape = now + StoreWatch.scrapeInterval
-        let (reason, answer) = scrapeFailure()
-        guard let reason else { return note(success: now) }
+        guard let failure = reader.scrapeFailure() else { return noteSuccess() }
         failures += 1
         guard failures == StoreWatch.failuresMax else { return }
         process.store.isReady = false
         process.log.write(.error, "the Pushgateway cannot be scraped") { line in
-            line.add("upstream", url)
-            line.add("reason", reason)
+            line.add("upstream", reader.url)
+            line.add("reason", failure.reason)
         }
-        if !answer.isEmpty { blame(for: answer) }
-    }
-
-    /// Names the groups that make the scrape fail, and the one command that mends each.
-    private func blame(for answer: [UInt8]) {
-        guard let listing = listing() else { return }
-        let diagnosis = ScrapeDiagnosis(listing, answer: answer.span)
-        // A series that Prometheus takes for another is no reason for a scrape to fail.
-        let guilty = diagnosis.findings.filter { $0.trouble != .emptyLabelShadow }
-        for finding in guilty.prefix(StoreWatch.findingsMax) {
+        for culprit in reader.culprits(of: failure) {
             process.log.write(.error, "a group makes every scrape of the Pushgateway fail") {
                 line in
-                line.add("group", listing.description(of: finding.group))
-                line.add("reason", finding.sentence)
-                line.add("repair", finding.command(url: url))
+                line.add("group", culprit.group)
+                line.add("reason", culprit.reason)
+                line.add("repair", culprit.repair)
             }
         }
     }
 
-    private mutating func note(success now: Instant) {
+    private mutating func noteSuccess() {
         if failures >= StoreWatch.failuresMax {
             process.log.write(.info, "the Pushgateway can be scraped again")
         }
         failures = 0
         process.store.isReady = true
-    }
-
-    /// Why `GET /metrics` fails, and the start of what came with it; nil when it does not fail.
-    private func scrapeFailure() -> (reason: String?, answer: [UInt8]) {
-        var answer: [UInt8] = []
-        do throws(PushgatewayReader.Failure) {
-            let status = try reader.read(
-                "/metrics", bytesMax: StoreWatch.scrapeBytesMax,
-                until: .now() + StoreWatch.patience
-            ) { bytes in
-                let room = StoreWatch.reasonBytesMax - answer.count
-                if room > 0 { answer.append(copying: bytes.extracting(first: room)) }
-            }
-            return status == 200 ? (nil, []) : ("status \(status)", answer)
-        } catch {
-            return (error.sentence, [])
-        }
     }
 }

@@ -126,11 +126,4 @@ extension GroupListing {
         }
         return ""
     }
-
-    /// A group's labels for a person: `job=x,instance=y`.
-    func description(of group: Int) -> String {
-        (0..<labelCount(of: group)).map { label in
-            withLabel(at: label, of: group) { "\(String(decoding: $0))=\(String(decoding: $1))" }
-        }.joined(separator: ",")
-    }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import Configuration
 import Glibc
 
@@ -6,6 +7,16 @@ import Glibc
 enum Console {
     static func say(_ text: String) { write(text + "\n", to: 1) }
     static func complain(_ text: String) { write(text + "\n", to: 2) }
+
+    /// A text as JSON has it.
+    static func quoted(_ text: String) -> String {
+        var quoted = ByteBuffer()
+        let bytes = Array(text.utf8)
+        quoted.append("\"")
+        quoted.append(escaping: bytes.span, bytesMax: bytes.count)
+        quoted.append("\"")
+        return String(decoding: quoted.span)
+    }
 
     /// All problems, then how many there were and what follows from it.
     static func report(_ problems: [Problem], consequence: String) {

@@ -13,5 +13,8 @@ struct Kanmon: ParsableCommand {
             To begin: kanmon check --config kanmon.yml && kanmon serve --config kanmon.yml
             """,
         version: Version.text,
-        subcommands: [Serve.self, Check.self, Lint.self, Passwd.self, Cert.self, Explain.self])
+        subcommands: [
+            Serve.self, Check.self, Lint.self, Passwd.self, Cert.self, Explain.self,
+            Status.self,
+        ])
 }

@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["serve", "check", "lint", "passwd", "cert", "explain"])
+    @Test(arguments: ["serve", "check", "lint", "passwd", "cert", "explain", "status"])
     func `every verb has help with an example`(verb: String) throws {
         let result = try kanmon(verb, "--help")
         #expect(result.status == 0)

@@ -86,6 +86,32 @@ import Testing
         #expect(gate.log(holding: "said=\"pushed metrics are invalid or inconsistent") != nil)
     }
 
+    @Test func `status shows whether the Pushgateway is well, and what would mend it`() throws {
+        let file = gate.folder.path + "/kanmon.yml"
+        let good = try run(Programs.kanmon, ["status", "--config", file])
+        #expect(good.status == 0 && good.output.contains("can be scraped"), "\(good)")
+        #expect(good.output.contains("label conflicts  refuse"))
+
+        // What the Pushgateway refuses leaves an empty group, and breaks nothing.
+        let summary = "# TYPE x summary\nx_sum 1\n"
+        #expect(try gate.send("POST", "/metrics/job/s", body: summary).status == 200)
+        #expect(try gate.send("POST", "/metrics/job/left", body: "x_sum 1\n").status == 400)
+        try pushgateway.push("/metrics/job/s/instance@base64/=", body: "y 1\n")
+        let broken = try run(Programs.kanmon, ["status", "--config", file])
+        #expect(broken.status == 1 && broken.output.contains("CANNOT be scraped: status 500"))
+        #expect(
+            broken.output.contains(
+                "to mend it: curl -X DELETE \(pushgateway.url)/metrics/job/s/instance@base64/="),
+            "\(broken.output)")
+        #expect(broken.output.contains("{job=left} is empty"), "\(broken.output)")
+
+        let json = try run(Programs.kanmon, ["status", "--config", file, "--json"])
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+        #expect(object["scrape_ok"] as? Bool == false)
+        #expect((object["culprits"] as? [[String: String]])?.count == 1)
+    }
+
     @Test
     func `when the Pushgateway is broken already, nobody is blamed, and the gate is not ready`()
         throws

@@ -95,23 +95,14 @@ struct Lint: ParsableCommand {
 
     private func json(_ file: String, _ validator: borrowing Validator) -> String {
         let errors = validator.complaints.map { complaint in
-            let hint = complaint.hint.map { ",\"hint\":\(quoted($0))" } ?? ""
+            let hint = complaint.hint.map { ",\"hint\":\(Console.quoted($0))" } ?? ""
             return "{\"line\":\(complaint.line),\"column\":\(complaint.column),"
-                + "\"message\":\(quoted(complaint.message))\(hint)}"
+                + "\"message\":\(Console.quoted(complaint.message))\(hint)}"
         }
         let summary = validator.summary
         return
-            "{\"file\":\(quoted(file)),\"valid\":\(validator.isValid),\"samples\":\(summary.samples),"
+            "{\"file\":\(Console.quoted(file)),\"valid\":\(validator.isValid),\"samples\":\(summary.samples),"
             + "\"families\":\(summary.families),\"problems\":\(summary.complaints),"
             + "\"errors\":[\(errors.joined(separator: ","))]}"
-    }
-
-    private func quoted(_ text: String) -> String {
-        var quoted = ByteBuffer()
-        quoted.append("\"")
-        let bytes = Array(text.utf8)
-        quoted.append(escaping: bytes.span, bytesMax: bytes.count)
-        quoted.append("\"")
-        return String(decoding: quoted.span)
     }
 }
