@@ -80,6 +80,10 @@ final class Exchange {
     /// Its families, at most `claimsMax` of them: of the others the Pushgateway decides alone.
     var claims: [FamilyClaim] = []
     static let claimsMax = 4096
+    /// One hash of them all.
+    var claimsHash: UInt64 = 0
+    /// What the push before it on this connection came to, which is most often the same.
+    var settled: SettledClaims?
     /// Samples of which the Pushgateway overwrites a label.
     var overwritten = 0
 

@@ -25,11 +25,17 @@ final class Inspection {
     var isValid: Bool { validator.isValid }
     var complaints: [Complaint] { validator.complaints }
 
-    /// Appends the families that have samples, each with its type.
-    func collectClaims(into claims: inout [FamilyClaim], max: Int) {
+    /// Appends the families that have samples, each with its type, and gives one hash of them all.
+    func collectClaims(into claims: inout [FamilyClaim], max: Int) -> UInt64 {
+        var hash: UInt64 = 0
         validator.forEachFamily { family, type in
             if claims.count < max { claims.append(FamilyClaim(family, type)) }
+            // The key of a family is a keyed hash; a product in between lets the order count.
+            let product = (hash ^ family.hash ^ UInt64(type.rawValue))
+                .multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+            hash = product.high ^ product.low
         }
+        return hash
     }
 
     /// What it keeps in memory beyond what is allowed to each.

@@ -136,7 +136,8 @@ extension Worker {
         (exchange.samples, exchange.families) = (summary.samples, summary.families)
         guard inspection.isValid else { return refuse(client, .bodyInvalid) }
         exchange.overwritten = summary.overwritten
-        inspection.collectClaims(into: &exchange.claims, max: Exchange.claimsMax)
+        exchange.claimsHash = inspection.collectClaims(
+            into: &exchange.claims, max: Exchange.claimsMax)
         inspections.end(exchange)
         if summary.samples == 0, let refusal = objection(toEmpty: exchange) {
             return refuse(client, refusal)

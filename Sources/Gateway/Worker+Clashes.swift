@@ -19,6 +19,7 @@ extension Worker {
         let exchange = client.exchange
         let group = GroupKey(exchange.key)
         exchange.group = group
+        if exchange.settled == settledClaims(of: exchange) { return conclude(client) }
         let suspect = exchange.claims.first { claim in
             learned.clash(claim.family, claim.type, in: group, catalogue: catalogue) != nil
         }
@@ -41,6 +42,7 @@ extension Worker {
     /// A listing has come, which was asked for at `moment`: what waits for one that late is decided.
     mutating func take(_ catalogue: FamilyCatalogue, askedAt moment: Instant) {
         self.catalogue = catalogue
+        catalogueNumber &+= 1
         learned.forget(before: checkpoints.mark(at: moment))
         let waiting = confirming
         confirming.removeAll(keepingCapacity: true)
@@ -73,6 +75,7 @@ extension Worker {
 
     /// The Pushgateway took it: what it holds now is known before the next listing tells.
     mutating func learn(from exchange: Exchange) {
+        if exchange.method != .delete, exchange.settled == settledClaims(of: exchange) { return }
         if exchange.method == .delete {
             learned.deleted(GroupKey(exchange.key), catalogue: catalogue)
         } else {
@@ -82,7 +85,24 @@ extension Worker {
                 catalogue: catalogue)
         }
         checkpoints.note(learned.mark, at: now)
+        exchange.settled = exchange.method == .delete ? nil : settledClaims(of: exchange)
     }
+
+    private func settledClaims(of exchange: Exchange) -> SettledClaims {
+        SettledClaims(
+            group: exchange.group, families: exchange.claimsHash, mark: learned.mark,
+            catalogue: catalogueNumber)
+    }
+}
+
+/// That the families of a push passed, and against what. As long as nothing else has been learned, the
+/// same families pass again, and teach nothing.
+struct SettledClaims: Equatable {
+    let group: GroupKey
+    /// Of the families and their types, in their order.
+    let families: UInt64
+    let mark: UInt64
+    let catalogue: Int
 }
 
 /// What had been learned when: so that a listing makes only that forgotten which it must know.

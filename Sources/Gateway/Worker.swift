@@ -87,6 +87,8 @@ struct Worker: ~Copyable {
     /// Which group holds which family, by the last listing and by what passed here since.
     var catalogue = FamilyCatalogue()
     var learned = LearnedFamilies()
+    /// Counts the listings.
+    var catalogueNumber = 0
     var checkpoints = Checkpoints()
     /// Who waits for a fresh listing.
     var confirming: [ExchangeID] = []
