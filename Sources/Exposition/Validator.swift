@@ -261,10 +261,7 @@ extension Validator {
         guard blank < body.count else { return }
 
         line &+= 1
-        var ended: [UInt8] = []
-        ended.reserveCapacity(body.count &+ 1)
-        for offset in 0..<body.count { ended.append(body[offset]) }
-        ended.append(0x0A)
+        let ended = body.copiedWithLineFeed()
         let end = body.count
         var flaw = Flaw(.endUnexpected, at: end, readTo: end, showing: judged..<end)
         do throws(Flaw) {

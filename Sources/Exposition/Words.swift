@@ -44,6 +44,15 @@ extension Span<UInt8> {
         return (words.x, words.y)
     }
 
+    /// A copy with a line feed behind it.
+    func copiedWithLineFeed() -> [UInt8] {
+        var copy: [UInt8] = []
+        copy.reserveCapacity(count &+ 1)
+        unsafe withUnsafeBufferPointer { unsafe copy.append(contentsOf: $0) }
+        copy.append(0x0A)
+        return copy
+    }
+
     /// Mostly there is one blank, or none.
     @inline(__always)
     func skipBlanks(_ offset: inout Int) {

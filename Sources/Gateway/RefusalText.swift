@@ -12,10 +12,17 @@ struct RefusalText: ~Copyable {
     let inspection: Inspection?
 
     private static let detailBytesMax = 240
+    private static let nameBytesMax = 60
 
     init(_ refusal: Refusal, detail: String, of exchange: Exchange) {
         (self.refusal, self.detail) = (refusal, detail)
         inspection = refusal == .bodyInvalid ? exchange.inspection : nil
+    }
+
+    /// A metric's name, as much of it as an answer shows.
+    static func shown(name: Span<UInt8>) -> String {
+        let start = String(decoding: name.extracting(first: nameBytesMax))
+        return name.count > nameBytesMax ? start + "…" : start
     }
 
     // MARK: Plain text

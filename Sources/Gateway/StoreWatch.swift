@@ -25,16 +25,15 @@ struct StoreWatch: ~Copyable {
     private var lastListing = Instant(nanoseconds: 0)
     private var failures = 0
 
-    static let scrapeInterval = Interval.seconds(10)
+    private static let scrapeInterval = Interval.seconds(10)
     private static let listingInterval = Interval.seconds(30)
     /// However many ask for a listing, the Pushgateway makes no more of them.
     private static let listingIntervalMin = Interval.seconds(1)
     /// How often in a row a scrape has to fail before that is more than a hiccup.
     private static let failuresMax = 2
+
     /// Starts the thread.
-    static func start(
-        for snapshot: Snapshot, _ process: ProcessState
-    ) throws(Errno) {
+    static func start(for snapshot: Snapshot, _ process: ProcessState) throws(Errno) {
         try Thread.start(name: "kanmon-watch") {
             do throws(Errno) {
                 let poller = try Poller()
@@ -50,9 +49,7 @@ struct StoreWatch: ~Copyable {
         }
     }
 
-    private init(
-        _ snapshot: Snapshot, _ process: ProcessState, _ poller: Poller
-    ) {
+    private init(_ snapshot: Snapshot, _ process: ProcessState, _ poller: Poller) {
         (self.process, self.poller) = (process, poller)
         rights = snapshot.rights
         reader = StoreReader(snapshot.configuration.upstream)

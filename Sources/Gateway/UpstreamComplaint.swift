@@ -21,13 +21,17 @@ enum UpstreamComplaint: Equatable {
     /// places gives many reasons, and the loop has others to serve.
     private static let searchedBytesMax = 256 << 10
     private static let searchesMax = 4
+    /// How much of its words is relayed: what stands before the token of the body that they quote takes
+    /// some 60 bytes, and of a body no answer shows more than 120.
+    private static let relayedBytesMax = 160
 
     /// - Parameters:
     ///   - answer: the text that came with the 400.
     ///   - body: what was pushed.
     init(_ answer: Span<UInt8>, to body: Span<UInt8>) {
         let end = answer.firstIndex(of: 0x0A) ?? answer.count
-        let firstLine = String(decoding: answer.extracting(0..<end))
+        let relayed = answer.extracting(first: min(end, UpstreamComplaint.relayedBytesMax))
+        let firstLine = String(decoding: relayed)
         guard !answer.hasPrefix("text format parsing error") else {
             self = .unreadable(firstLine)
             return
@@ -45,10 +49,10 @@ enum UpstreamComplaint: Equatable {
             guard let name = reason.names.first(where: { searched.holds(name: $0) }) else {
                 continue
             }
-            self = UpstreamComplaint(reason, about: String(decoding: name.span))
+            self = UpstreamComplaint(reason, about: RefusalText.shown(name: name.span))
             return
         }
-        self = .broken(String(decoding: first.family.span))
+        self = .broken(RefusalText.shown(name: first.family.span))
     }
 
     private init(_ reason: ScrapeError, about name: String) {

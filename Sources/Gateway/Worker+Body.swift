@@ -10,7 +10,7 @@ import TLS
 /// all of it is right does anything go on to the Pushgateway.
 extension Worker {
     /// How much of a body is taken in at once. It is judged as it comes, so this bounds the work of a
-    /// turn too: with gzip some 0.3 ms.
+    /// turn too.
     private static let bodyStep = 64 << 10
 
     mutating func receiveBody(of client: Client) {

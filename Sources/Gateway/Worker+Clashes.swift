@@ -136,11 +136,11 @@ extension GroupKey {
 }
 
 extension GroupListing {
-    /// The name behind a key, as a group has it.
+    /// The name behind a key, as a group has it and an answer shows it.
     fileprivate func name(of family: FamilyKey, in group: Int) -> String {
         for index in families(of: group) {
             let name = withName(ofFamily: index) { name in
-                FamilyKey(name) == family ? String(decoding: name) : nil
+                FamilyKey(name) == family ? RefusalText.shown(name: name) : nil
             }
             if let name { return name }
         }

@@ -20,8 +20,8 @@ package struct GzipDecoder: ~Copyable {
     /// How much may come out.
     package struct Limits: Sendable {
         package var decodedBytesMax: Int
-        /// How many bytes may come out for one that went in, once `ratioFreeBytes` have come out: text
-        /// is a tenth of itself at best, a bomb a thousandth.
+        /// How many bytes may come out for one that went in, once `ratioFreeBytes` have come out.
+        /// (Deflate makes at most 1,032 of one.)
         package var ratioMax: Int
         package var ratioFreeBytes = 1 << 20
 

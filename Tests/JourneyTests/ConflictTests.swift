@@ -34,6 +34,26 @@ import Testing
             try gate.send("POST", "/metrics/job/two", body: "# TYPE x gauge\nx 1\n").status == 200)
     }
 
+    @Test func `a name may be as long as it likes, an answer shows little of it`() throws {
+        let name = String(repeating: "z", count: 300)
+        let counter = "# TYPE \(name) counter\n\(name) 1\n"
+        #expect(try gate.send("POST", "/metrics/job/one", body: counter).status == 200)
+        let clash = try gate.send("POST", "/metrics/job/two", body: "\(name) 1\n")
+        #expect(clash.status == 400 && clash.body.contains("has type counter"), "\(clash)")
+        #expect(clash.body.filter { $0 == "z" }.count == 60)
+
+        // What this Pushgateway cannot read is relayed, and it quotes the body.
+        let quoted = try gate.send("POST", "/metrics/job/two", body: "a\"\(name)\" 1\n")
+        #expect(quoted.status == 400 && quoted.body.contains("expected float"), "\(quoted)")
+        #expect((1...120).contains(quoted.body.filter { $0 == "z" }.count), "\(quoted)")
+
+        let summary = "# TYPE \(name) summary\n\(name)_sum 1\n"
+        #expect(try gate.send("PUT", "/metrics/job/one", body: summary).status == 200)
+        let taken = try gate.send("POST", "/metrics/job/two", body: "\(name)_sum 1\n")
+        #expect(taken.status == 400 && taken.body.contains("collides"), "\(taken)")
+        #expect(taken.body.filter { $0 == "z" }.count == 60)
+    }
+
     @Test func `what was there before the gate came is known too`() throws {
         try pushgateway.push("/metrics/job/old", body: "# TYPE x counter\nx 1\n")
         let gate = try Gate(upstream: pushgateway.port)
