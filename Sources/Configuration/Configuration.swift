@@ -18,22 +18,25 @@ package struct Configuration: Sendable {
     package let auth: Auth
     package let upstream: Upstream
     package let labelConflicts: LabelConflicts
+    /// Nil when nobody is to ask the gate about itself.
+    package let admin: Admin?
     /// Event loops; 0 leaves the number to the machine.
     package let workers: Int
     package let limits: Limits
+    /// Nil when no trail is kept.
+    package let audit: Audit?
     package let log: Log
 
     /// What this gate is there for. It is shown, and what is a warning may depend on it.
     package enum Environment: String, CaseIterable, Sendable { case dev, staging, production }
 
-    /// The gate's own certificate, and what it asks of its clients. Paths are resolved against the
-    /// configuration file's folder.
+    /// The gate's own certificate, and what it asks of its clients.
     package struct TLS: Sendable {
-        package let certificateFile: Located<String>
-        package let keyFile: Located<String>
+        package let certificateFile: Located<FileLocation>
+        package let keyFile: Located<FileLocation>
         package let versionMin: Version
         /// With it, a client has to show a certificate from one of these authorities.
-        package let clientAuthorityFile: Located<String>?
+        package let clientAuthorityFile: Located<FileLocation>?
 
         package enum Version: String, CaseIterable, Sendable {
             case tls12 = "TLS12"
@@ -43,7 +46,7 @@ package struct Configuration: Sendable {
 
     /// Who may log in.
     package struct Auth: Sendable {
-        package let usersFile: Located<String>
+        package let usersFile: Located<FileLocation>
         /// Who may do what, each user at most once. Nil when every user may do everything.
         package let users: Located<[UserRules]>?
     }
@@ -51,6 +54,10 @@ package struct Configuration: Sendable {
     /// The Pushgateway behind the gate.
     package struct Upstream: Sendable {
         package let url: Located<UpstreamURL>
+        /// Whom to trust there; without it, whom the system trusts. Only with https.
+        package let authorityFile: Located<FileLocation>?
+        /// How to log in there. Nil when nobody asks.
+        package let login: Login?
         /// Of the whole process.
         package let connectionsMax: Int
         package let connectTimeout: Duration
@@ -60,6 +67,29 @@ package struct Configuration: Sendable {
         package let timeout: Duration
         /// Whether the Pushgateway takes names beyond letters, digits, `_` and `:`.
         package let takesUTF8Names: Bool
+
+        package struct Login: Sendable {
+            /// Not empty, without a colon.
+            package let username: Located<String>
+            /// Its first line is the password.
+            package let passwordFile: Located<FileLocation>
+        }
+    }
+
+    /// Where the gate tells about itself, in plain HTTP.
+    package struct Admin: Sendable {
+        /// No port that `listen` has.
+        package let listen: Located<ListenAddress>
+    }
+
+    /// The trail of every push.
+    package struct Audit: Sendable {
+        /// Resolved against the configuration file's folder.
+        package let file: Located<String>
+        /// How large the file grows before it makes room for a new one.
+        package let bytesMax: Int
+        /// How many full files are kept beside it.
+        package let retain: Int
     }
 
     /// What happens to a label in a body that contradicts the grouping key.
@@ -124,10 +154,13 @@ extension Configuration {
         allow = top.texts("allow", example: "[127.0.0.1, \"::1\"]")
         let tls = TLS(top.section("tls"), folderOf: file)
         let auth = Auth(top.section("auth"), folderOf: file)
-        let upstream = Upstream(top.section("upstream"), complaints)
+        let upstream = Upstream(top.section("upstream"), complaints, folderOf: file)
         labelConflicts = top.choice("label_conflicts", default: .refuse)
+        admin = Admin(
+            top.section("admin"), isGiven: top.holds("admin"), beside: listen, complaints)
         workers = top.value("workers", .count, default: 0, in: 0...256)
         limits = Limits(top.section("limits"), complaints: complaints)
+        audit = Audit(top.section("audit"), isGiven: top.holds("audit"), folderOf: file)
         log = Log(top.section("log"))
         guard let tls, let auth, let upstream else { return nil }
         if !top.section("limits").isFaulty("series_max") {
@@ -139,11 +172,12 @@ extension Configuration {
 
 extension Configuration.TLS {
     fileprivate init?(_ section: Section, folderOf file: String) {
-        let certificate = section.path(
+        let certificate = section.location(
             "cert_file", besides: file, requiredAs: "/etc/kanmon/tls/tls.crt")
-        let key = section.path("key_file", besides: file, requiredAs: "/etc/kanmon/tls/tls.key")
+        let key = section.location(
+            "key_file", besides: file, requiredAs: "/etc/kanmon/tls/tls.key")
         versionMin = section.choice("min_version", default: .tls12)
-        clientAuthorityFile = section.path("client_ca_file", besides: file)
+        clientAuthorityFile = section.location("client_ca_file", besides: file)
         guard let certificate, let key else { return nil }
         (certificateFile, keyFile) = (certificate, key)
     }
@@ -151,7 +185,7 @@ extension Configuration.TLS {
 
 extension Configuration.Auth {
     fileprivate init?(_ section: Section, folderOf file: String) {
-        let location = section.path(
+        let location = section.location(
             "users_file", besides: file, requiredAs: "/etc/kanmon/auth/htpasswd")
         users = UserRules.read(section.section("users"), isGiven: section.holds("users"))
         guard let location else { return nil }
@@ -160,7 +194,7 @@ extension Configuration.Auth {
 }
 
 extension Configuration.Upstream {
-    fileprivate init?(_ section: Section, _ complaints: Complaints) {
+    fileprivate init?(_ section: Section, _ complaints: Complaints, folderOf file: String) {
         let bounds = Duration.milliseconds(10)...Duration.seconds(600)
         let url = section.upstreamURL("url", complaints)
         connectionsMax = section.value("connections_max", .count, default: 32, in: 1...10_000)
@@ -170,6 +204,8 @@ extension Configuration.Upstream {
             "first_byte_timeout", .time, default: .seconds(30), in: bounds)
         timeout = section.value("timeout", .time, default: .seconds(30), in: bounds)
         takesUTF8Names = section.flag("utf8_names", default: false)
+        authorityFile = section.location("ca_file", besides: file)
+        login = Login(section, complaints, folderOf: file)
         if firstByteTimeout > timeout, !section.isFaulty("timeout"),
             let position = section.position(of: "first_byte_timeout")
         {
@@ -181,6 +217,71 @@ extension Configuration.Upstream {
         }
         guard let url else { return nil }
         self.url = url
+        if let authorityFile, url.value.scheme != .https {
+            complaints.add(
+                "upstream.ca_file is of no use: upstream.url is not https",
+                at: authorityFile.position, .warning)
+        }
+        if let login, url.value.crossesNetworkInTheClear {
+            complaints.add(
+                "upstream.username: the password goes to \(url.value) in the clear; use https, a "
+                    + "unix socket or an address of this machine", at: login.username.position,
+                .warning)
+        }
+    }
+}
+
+extension Configuration.Upstream.Login {
+    /// Nil when there is neither a user nor a password; one without the other is an error.
+    fileprivate init?(_ section: Section, _ complaints: Complaints, folderOf file: String) {
+        let username = section.read("username") { scalar throws(ScalarFault) in
+            guard !scalar.text.isEmpty else { throw ScalarFault("is empty") }
+            guard !scalar.text.contains(":") else {
+                throw ScalarFault("has a colon, which no user name can have (RFC 7617 section 2)")
+            }
+            guard scalar.text.utf8.count <= 255, scalar.text.utf8.allSatisfy({ !$0.isControl })
+            else { throw ScalarFault("is over 255 bytes long or holds a control character") }
+            return Located(scalar.text, at: scalar.position)
+        }
+        let passwordFile = section.location("password_file", besides: file)
+        if let position = section.position(of: "username"), !section.holds("password_file") {
+            complaints.add("upstream.username needs upstream.password_file beside it", at: position)
+        }
+        if let position = section.position(of: "password_file"), !section.holds("username") {
+            complaints.add("upstream.password_file needs upstream.username beside it", at: position)
+        }
+        guard let username, let passwordFile else { return nil }
+        (self.username, self.passwordFile) = (username, passwordFile)
+    }
+}
+
+extension Configuration.Admin {
+    fileprivate init?(
+        _ section: Section, isGiven: Bool, beside listeners: [Located<ListenAddress>],
+        _ complaints: Complaints
+    ) {
+        if isGiven { section.require("listen", "127.0.0.1:9444") }
+        let address = section.read("listen") { scalar throws(ScalarFault) in
+            Located(try ListenAddress(scalar.text), at: scalar.position)
+        }
+        guard let address else { return nil }
+        if let rival = listeners.first(where: { $0.value.overlaps(address.value) }) {
+            complaints.add(
+                "admin.listen: \"\(address.value)\" takes what listen has in line "
+                    + "\(rival.line); give the two different ports", at: address.position)
+        }
+        listen = address
+    }
+}
+
+extension Configuration.Audit {
+    fileprivate init?(_ section: Section, isGiven: Bool, folderOf folder: String) {
+        let example = "/var/log/kanmon/audit.jsonl"
+        let path = section.path("file", besides: folder, requiredAs: isGiven ? example : nil)
+        bytesMax = section.value("max_bytes", .bytes, default: 10 << 20, in: 4096...1 << 40)
+        retain = section.value("retain", .count, default: 7, in: 0...1000)
+        guard let path else { return nil }
+        file = path
     }
 }
 
@@ -233,10 +334,11 @@ extension Section {
             (try UpstreamURL.read(scalar.text), scalar.position)
         }
         guard let ((url, hasPort), position) = read else { return nil }
-        if !hasPort {
+        if !hasPort, let port = url.scheme.standardPort {
             complaints.add(
-                "\(path(of: key)) names no port, so it is port 80; a Pushgateway has 9091 unless "
-                    + "told otherwise, and :80 says that 80 is meant", at: position, .warning)
+                "\(path(of: key)) names no port, so it is port \(port); a Pushgateway has 9091 "
+                    + "unless told otherwise, and :\(port) says that \(port) is meant",
+                at: position, .warning)
         }
         if "\(url.prefix)/".contains("/metrics/") {
             complaints.add(
@@ -246,34 +348,24 @@ extension Section {
         return Located(url, at: position)
     }
 
-    /// A path, resolved against the folder of the configuration file; required with an example.
+    /// A file to be read, by its path or as a credential; required with an example.
+    fileprivate func location(
+        _ key: String, besides file: String, requiredAs example: String? = nil
+    ) -> Located<FileLocation>? {
+        if let example { require(key, example) }
+        return read(key) { scalar throws(ScalarFault) in
+            Located(try FileLocation(scalar.text, besides: file), at: scalar.position)
+        }
+    }
+
+    /// The path of a file to be written, resolved against the folder of the configuration file; required
+    /// with an example.
     fileprivate func path(
         _ key: String, besides file: String, requiredAs example: String? = nil
     ) -> Located<String>? {
         if let example { require(key, example) }
         return read(key) { scalar throws(ScalarFault) in
-            Located(try resolved(scalar.text, besides: file), at: scalar.position)
+            Located(try FileLocation.path(of: scalar.text, besides: file), at: scalar.position)
         }
     }
-}
-
-/// The path that `text` means in a configuration file: text is joined, no folder is looked at.
-private func resolved(_ text: String, besides file: String) throws(ScalarFault) -> String {
-    guard !text.isEmpty else { throw ScalarFault("is an empty path") }
-    guard !text.hasPrefix("credential:") else {
-        throw ScalarFault(
-            "is a credential of the service manager, which is not supported yet; "
-                + "give the path of the file")
-    }
-    guard !text.hasPrefix("~") else {
-        throw ScalarFault("begins with ~, which is not expanded; write the whole path")
-    }
-    guard !text.hasSuffix("/") else { throw ScalarFault("is a folder; give the path of the file") }
-    guard text.utf8.allSatisfy({ !$0.isControl }) else {
-        throw ScalarFault("holds a control character")
-    }
-    let slash = file.lastIndex(of: "/")
-    let path = text.hasPrefix("/") ? text : (slash.map { file[...$0] } ?? "") + text
-    guard path.utf8.count < 4096 else { throw ScalarFault("is longer than a path can be") }
-    return path
 }

@@ -25,7 +25,7 @@ struct KnownKey: Hashable {
         if let close = closest(to: word, among: all) {
             return "did you mean \"\(close.name)\" \(close.home)?"
         }
-        guard here.count <= 10 else { return "remove it" }
+        guard here.count <= 12 else { return "remove it" }
         return "known here: \(here.map(\.name).joined(separator: ", "))"
     }
 

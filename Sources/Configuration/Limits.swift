@@ -26,6 +26,7 @@ package struct Limits: Hashable, Sendable {
     package var passwordQueueMax = 0
     package var failedLoginsPerMinuteMax = FailedLogins()
     package var bufferedBytesMax = 0
+    package var jobLabelsMax = 0
     package var drainTimeout = Duration.zero
 
     /// How slowly a body may come.
@@ -159,6 +160,9 @@ extension Limits {
         Row(
             "buffered_bytes_max", \.bufferedBytesMax, .bytes, 64 * MiB, 64 * KiB...64 * GiB,
             "Bodies of all pushes in flight, and what their check keeps, in memory."),
+        Row(
+            "job_labels_max", \.jobLabelsMax, .count, 200, 1...100_000,
+            "Jobs that metrics tell apart; those beyond are counted together."),
         Row(
             "drain_timeout", \.drainTimeout, .time, .seconds(20), .zero...hour,
             "How long a stopping gate waits for the pushes in flight."),

@@ -15,6 +15,15 @@ package struct ListenAddress: Hashable, Sendable {
 
     package init(host: Host, port: UInt16) { (self.host, self.port) = (host, port) }
 
+    /// Where a program on this machine reaches it.
+    package var localAddress: IPAddress {
+        switch host {
+        case .address(let address) where !address.isUnspecified: address
+        case .address(let address) where !address.isIPv4: IPAddress(high: 0, low: 1)
+        case .address, .everyFamily: IPAddress(ipv4: 0x7F00_0001)
+        }
+    }
+
     /// Would the two ask for one port at a common address?
     package func overlaps(_ other: ListenAddress) -> Bool {
         guard port == other.port, port != 0 else { return false }

@@ -113,6 +113,17 @@ extension Quantity<Duration> {
     }
 }
 
+extension Duration {
+    /// Reads Prometheus' syntax as the configuration does; nil for anything else.
+    package init?(prometheus text: String) {
+        let scalar = Scalar(text: text, isPlain: true, position: .none)
+        do throws(ScalarFault) { self = try Quantity.time.read(scalar) } catch { return nil }
+    }
+
+    /// In Prometheus' syntax.
+    package var prometheusText: String { Quantity.time.text(self) }
+}
+
 /// The value of text that is known to be digits.
 private func decimal(_ digits: some StringProtocol) throws(ScalarFault) -> Int {
     guard let value = Int(digits) else { throw ScalarFault("is too large") }

@@ -1,36 +1,69 @@
 package import Bytes
 
-/// Where the Pushgateway answers: `http://host[:port][/prefix]`.
+/// Where the Pushgateway answers: `http://host[:port][/prefix]`, the same with `https`, or
+/// `unix:/path/of/a/socket`.
 package struct UpstreamURL: Hashable, Sendable {
+    package enum Scheme: String, Hashable, Sendable { case http, https, unix }
+
     package enum Host: Hashable, Sendable {
         case address(IPAddress)
         /// A DNS name in lower case, 1 to 253 bytes, to be looked up.
         case name(String)
+        /// The absolute path of a unix socket, 1 to 107 bytes.
+        case socket(path: String)
     }
 
+    package let scheme: Scheme
     package let host: Host
-    /// 1 to 65535; 80 when the URL has none.
+    /// 1 to 65535; that of the scheme when the URL has none. 0 for a socket, which has no ports.
     package let port: UInt16
     /// What precedes `/metrics/job/…`: empty, or `/a/b` without a slash at the end.
     package let prefix: String
 
-    /// The value of the `Host` field (RFC 9110 section 7.2): always with the port unless it is 80.
+    /// The value of the `Host` field (RFC 9110 section 7.2): with the port unless it is the scheme's.
     package var authority: String {
         let name =
             switch host {
             case .address(let address) where address.isIPv4: address.description
             case .address(let address): "[\(address)]"
             case .name(let name): name
+            case .socket: "localhost"
             }
-        return port == 80 ? name : "\(name):\(port)"
+        return port == scheme.standardPort ?? 0 ? name : "\(name):\(port)"
+    }
+
+    /// Can somebody between here and there read what is sent?
+    var crossesNetworkInTheClear: Bool {
+        guard scheme == .http, case .address(let address) = host else {
+            return scheme == .http && host != .name("localhost")
+        }
+        return !address.isLoopback
+    }
+}
+
+extension UpstreamURL.Scheme {
+    var standardPort: UInt16? {
+        switch self {
+        case .http: 80
+        case .https: 443
+        case .unix: nil
+        }
     }
 }
 
 extension UpstreamURL: CustomStringConvertible {
-    package var description: String { "http://\(authority)\(prefix)" }
+    package var description: String {
+        if case .socket(let path) = host { return "unix:\(path)" }
+        return "\(scheme.rawValue)://\(authority)\(prefix)"
+    }
 }
 
 extension UpstreamURL {
+    /// Reads a URL that does not stand in the configuration; nil when it is none that could.
+    package init?(_ text: String) {
+        do throws(ScalarFault) { self = try UpstreamURL.read(text).url } catch { return nil }
+    }
+
     /// A URL as a complaint may show it: a login inside is a secret.
     static func withoutLogin(_ text: String) -> String {
         guard let at = text.lastIndex(of: "@") else { return text }
@@ -39,34 +72,52 @@ extension UpstreamURL {
 
     /// Reads the URL; `hasPort` tells whether it named one.
     static func read(_ text: String) throws(ScalarFault) -> (url: UpstreamURL, hasPort: Bool) {
-        let rest = try afterScheme(text)
+        let (scheme, rest) = try splitScheme(text)
+        if scheme == .unix { return (try socket(at: rest), false) }
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         guard !authority.contains("@") else {
-            throw ScalarFault("holds a login, which is not supported")
+            throw ScalarFault(
+                "holds a login; give it as upstream.username and upstream.password_file")
         }
         let (host, port) = try split(authority)
         let url = UpstreamURL(
-            host: try Host(host), port: try number(of: port),
+            scheme: scheme, host: try Host(host),
+            port: try number(of: port) ?? scheme.standardPort ?? 0,
             prefix: try prefix(rest[authority.endIndex...]))
         return (url, port != nil)
     }
 
-    private static func afterScheme(_ text: String) throws(ScalarFault) -> Substring {
-        guard let colon = text.firstIndex(of: ":") else {
-            throw ScalarFault("is not a URL; an example is http://127.0.0.1:9091")
-        }
-        let rest = text[colon...]
-        switch text[..<colon].lowercased() {
-        case "http" where rest.hasPrefix("://"): return rest.dropFirst(3)
-        case "https":
+    private static func splitScheme(
+        _ text: String
+    ) throws(ScalarFault) -> (Scheme, rest: Substring) {
+        let fault = ScalarFault(
+            "is not a URL; examples are http://127.0.0.1:9091, https://metrics.example:9091 and "
+                + "unix:/run/pushgateway.sock")
+        guard let colon = text.firstIndex(of: ":"),
+            let scheme = Scheme(rawValue: text[..<colon].lowercased())
+        else { throw fault }
+        let rest = text[colon...].dropFirst()
+        if scheme == .unix { return (scheme, rest) }
+        guard rest.hasPrefix("//") else { throw fault }
+        return (scheme, rest.dropFirst(2))
+    }
+
+    /// `unix:/path` or `unix:///path`.
+    private static func socket(at text: Substring) throws(ScalarFault) -> UpstreamURL {
+        let path = text.hasPrefix("///") ? text.dropFirst(2) : text
+        guard path.hasPrefix("/"), !path.hasPrefix("//"), !path.hasSuffix("/") else {
             throw ScalarFault(
-                "asks for TLS towards the Pushgateway, which is not supported yet; use http:// "
-                    + "on this machine or on a private network")
-        case "unix":
-            throw ScalarFault(
-                "is a unix socket, which is not supported yet; use http://127.0.0.1:PORT")
-        default: throw ScalarFault("is not a URL; an example is http://127.0.0.1:9091")
+                "has no absolute path of a socket; an example is unix:/run/pushgateway.sock")
         }
+        // sockaddr_un has room for 108 bytes with the NUL behind them (unix(7)).
+        guard path.utf8.count <= 107 else {
+            throw ScalarFault("has a path of over 107 bytes, which no socket can have")
+        }
+        guard path.utf8.allSatisfy({ !$0.isControl }) else {
+            throw ScalarFault("holds a control character")
+        }
+        return UpstreamURL(
+            scheme: .unix, host: .socket(path: String(path)), port: 0, prefix: "")
     }
 
     /// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`; without a colon no port.
@@ -90,8 +141,8 @@ extension UpstreamURL {
         return (host, rest.isEmpty ? nil : rest.dropFirst())
     }
 
-    private static func number(of port: Substring?) throws(ScalarFault) -> UInt16 {
-        guard let port else { return 80 }
+    private static func number(of port: Substring?) throws(ScalarFault) -> UInt16? {
+        guard let port else { return nil }
         guard let number = UInt16(port: port), number > 0 else {
             throw ScalarFault("has no port from 1 to 65535 behind its \":\"")
         }
@@ -132,7 +183,7 @@ extension UpstreamURL.Host {
             self = .address(address)
         } else {
             guard Self.isName(text) else {
-                throw ScalarFault("has no valid host name or address behind http://")
+                throw ScalarFault("has no valid host name or address behind its //")
             }
             self = .name(text.lowercased())
         }

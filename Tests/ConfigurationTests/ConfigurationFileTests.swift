@@ -24,7 +24,7 @@ import Testing
             try Data(file().utf8).write(to: URL(filePath: "\(folder)/gate.yml"))
             let (configuration, problems) = Configuration.load(path: "\(folder)/gate.yml")
             #expect(problems == [])
-            #expect(configuration?.tls.keyFile.value == "\(folder)/tls.key")
+            #expect(configuration?.tls.keyFile.value == .path("\(folder)/tls.key"))
         }
     }
 

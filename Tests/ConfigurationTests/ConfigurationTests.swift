@@ -35,6 +35,8 @@ func read(_ text: String, named file: String = "gate.yml") -> Configuration.Read
         #expect(!configuration.upstream.takesUTF8Names)
         #expect(configuration.labelConflicts == .refuse)
         #expect(configuration.auth.users == nil)
+        #expect(configuration.upstream.authorityFile == nil && configuration.upstream.login == nil)
+        #expect(configuration.admin == nil && configuration.audit == nil)
         #expect(configuration.workers == 0)
         #expect(configuration.limits == Limits())
         #expect(configuration.log.level == .info && configuration.log.format == .logfmt)
@@ -50,12 +52,20 @@ func read(_ text: String, named file: String = "gate.yml") -> Configuration.Read
             configuration.listen.map(\.value.description)
                 == ["192.0.2.7:9443", "[2001:db8::7]:9443", ":9444"])
         #expect(configuration.allow.map(\.value) == ["203.0.113.7", "2001:db8::/32"])
-        #expect(configuration.tls.certificateFile.value == "/etc/kanmon/tls/tls.crt")
-        #expect(configuration.tls.keyFile.value == "/etc/kanmon/../secrets/tls.key")
+        #expect(configuration.tls.certificateFile.value == .path("/etc/kanmon/tls/tls.crt"))
+        #expect(configuration.tls.keyFile.value == .path("/etc/kanmon/../secrets/tls.key"))
         #expect(configuration.tls.versionMin == .tls13)
-        #expect(configuration.tls.clientAuthorityFile?.value == "/etc/kanmon/ca.crt")
-        #expect(configuration.auth.usersFile.value == "/etc/kanmon/htpasswd")
-        #expect(configuration.upstream.url.value.description == "http://[::1]:9091/push/gate")
+        #expect(configuration.tls.clientAuthorityFile?.value == .path("/etc/kanmon/ca.crt"))
+        #expect(configuration.auth.usersFile.value == .path("/etc/kanmon/htpasswd"))
+        #expect(configuration.upstream.url.value.description == "https://[::1]:9091/push/gate")
+        #expect(configuration.upstream.authorityFile?.value == .credential("pushgateway.crt"))
+        #expect(configuration.upstream.login?.username.value == "gate")
+        #expect(
+            configuration.upstream.login?.passwordFile.value
+                == .path("/etc/kanmon/secrets/pushgateway"))
+        #expect(configuration.admin?.listen.value.description == "[::1]:9445")
+        #expect(configuration.audit?.file.value == "/etc/kanmon/audit.jsonl")
+        #expect(configuration.audit?.bytesMax == 1 << 20 && configuration.audit?.retain == 0)
         #expect(configuration.upstream.connectionsMax == 4)
         #expect(configuration.upstream.connectTimeout == .milliseconds(250))
         #expect(configuration.upstream.firstByteTimeout == .seconds(2))
@@ -108,7 +118,7 @@ func read(_ text: String, named file: String = "gate.yml") -> Configuration.Read
             upstream: {url: http://h:1}
             """
         let configuration = try #require(read(text, named: file).configuration)
-        #expect(configuration.tls.certificateFile.value == resolved)
+        #expect(configuration.tls.certificateFile.value == .path(resolved))
     }
 
     @Test func `a path longer than the system takes is refused`() {
@@ -212,6 +222,39 @@ func read(_ text: String, named file: String = "gate.yml") -> Configuration.Read
         #expect(problems == [])
         #expect(url.authority == authority)
         #expect(url.prefix == prefix)
+    }
+
+    @Test func `https has a port of its own and a socket has none`() throws {
+        let named = try #require(
+            read(file(url: "https://pushgateway:9091/p")).configuration?.upstream.url.value)
+        #expect(named.description == "https://pushgateway:9091/p" && named.port == 9091)
+        let (configuration, problems) = read(file(url: "https://pushgateway"))
+        #expect(configuration?.upstream.url.value.port == 443)
+        #expect(configuration?.upstream.url.value.authority == "pushgateway")
+        #expect(problems.map(\.severity) == [.warning])
+        let socket = try #require(
+            read(file(url: "unix:///run/x.sock")).configuration?.upstream.url.value)
+        #expect(socket.host == .socket(path: "/run/x.sock") && socket.authority == "localhost")
+        #expect(socket.description == "unix:/run/x.sock")
+        let longest = "unix:/" + String(repeating: "a", count: 106)
+        #expect(read(file(url: longest)).problems == [])
+        #expect(read(file(url: longest + "a")).configuration == nil)
+    }
+
+    @Test(arguments: [
+        ("http://192.0.2.7:9091", true), ("http://pushgateway:9091", true),
+        ("http://127.0.0.1:9091", false), ("http://[::1]:9091", false),
+        ("http://localhost:9091", false), ("https://192.0.2.7:9091", false),
+        ("unix:/run/x.sock", false),
+    ])
+    func `a password that would cross a network in the clear is a warning`(
+        url: String, isWarned: Bool
+    ) {
+        let login = "http://x:1\", username: gate, password_file: secret, ca_file: \"x"
+        let text = file(url: login).replacing("http://x:1", with: url)
+        let (configuration, problems) = read(text)
+        #expect(configuration != nil)
+        #expect(problems.contains { $0.message.contains("in the clear") } == isWarned)
     }
 
     @Test func `without a port it is 80 and a warning`() throws {

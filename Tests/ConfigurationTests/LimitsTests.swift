@@ -60,18 +60,30 @@ import Testing
 
     @Test func `the sample names every key there is`() throws {
         let sample = try Self.sample()
-        #expect(Configuration.keys.count == 10 + 4 + 2 + 4 + 4 + 6 + 23 + 2 + 2 + 2)
+        #expect(Configuration.keys.count == 12 + 4 + 2 + 4 + 4 + 9 + 1 + 24 + 2 + 2 + 3 + 2)
         for key in Configuration.keys {
             let name = try #require(key.split(separator: ".").last)
             #expect(sample.contains(try Regex("(?m)^ *(# *)?\(name):")), "\(key)")
         }
     }
 
-    @Test func `the sample with the optional line switched on is good too`() throws {
-        let text = try Self.sample().replacing("# client_ca_file", with: "client_ca_file")
+    @Test func `the sample with its optional lines switched on is good too`() throws {
+        var text = try Self.sample().replacing("url: http://", with: "url: https://")
+        for line in ["client_ca_file", "ca_file", "username", "password_file"] {
+            text = text.replacing("  # \(line):", with: "  \(line):")
+        }
+        for line in ["admin:", "  listen: 127", "audit:", "  file:", "  max_bytes:", "  retain:"] {
+            text = text.replacing("\n# \(line)", with: "\n\(line)")
+        }
         let (configuration, problems) = read(text)
-        #expect(configuration?.tls.clientAuthorityFile?.value == "tls/client-ca.crt")
         #expect(problems == [])
+        #expect(configuration?.tls.clientAuthorityFile?.value == .path("tls/client-ca.crt"))
+        #expect(configuration?.upstream.authorityFile?.value == .path("tls/pushgateway.crt"))
+        #expect(configuration?.upstream.login?.username.value == "gate")
+        #expect(configuration?.admin?.listen.value.description == "127.0.0.1:9444")
+        #expect(configuration?.audit?.file.value == "audit.jsonl")
+        #expect(configuration?.audit?.bytesMax == 10 << 20)
+        #expect(configuration?.audit?.retain == 7)
     }
 
     @Test func `the sample with its users switched on is good too`() throws {
