@@ -2,6 +2,7 @@
 // that the C library declares only for _GNU_SOURCE, which a module cannot define for another.
 #pragma once
 #include <pthread.h>
+#include <spawn.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -9,6 +10,7 @@
 #include <sys/socket.h>
 
 int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pthread_setname_np(pthread_t thread, const char *name);
 
 // The C library has CPU_COUNT as a macro over a type that only _GNU_SOURCE declares.
@@ -21,3 +23,9 @@ static inline int kanmon_usable_processors(void) {
     for (long index = 0; index < bytes; index++) count += __builtin_popcount(mask[index]);
     return count;
 }
+
+// What a program is told at its start: its environment, and the path that execve(2) was given.
+#include <sys/auxv.h>
+extern char **environ;
+static inline char **kanmon_environment(void) { return environ; }
+static inline const char *kanmon_started_from(void) { return (const char *)getauxval(AT_EXECFN); }

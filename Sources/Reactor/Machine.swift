@@ -6,6 +6,12 @@ package enum Machine {
     /// The processors this process may run on.
     package static var usableProcessors: Int { max(1, Int(kanmon_usable_processors())) }
 
+    /// What is in memory, keys and passwords, is not to be in a file because of a crash.
+    package static func forbidCoreDumps() {
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+    }
+
     /// Raises the soft limit of open descriptors to the hard one, and gives the limit that holds then.
     package static func raiseDescriptorLimit() -> Int {
         var limit = rlimit()

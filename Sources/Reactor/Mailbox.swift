@@ -69,6 +69,16 @@ package final class EventCounter: Sendable {
         _ = try? retryingOnInterrupt { unsafe Glibc.read(descriptor.number, &count, 8) }
     }
 
+    /// Sleeps until something was added that is not taken yet. False when `deadline` comes first.
+    package func wait(until deadline: Instant) -> Bool {
+        while true {
+            var watched = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+            let count = unsafe poll(&watched, 1, Instant.now().milliseconds(until: deadline))
+            // Without an event and without an interruption it is late enough.
+            if count >= 0 { return count > 0 }
+        }
+    }
+
     package func watch(by poller: Poller, ticket: Ticket) throws(Errno) {
         try poller.add(descriptor, for: .reading, ticket: ticket)
     }

@@ -38,7 +38,7 @@ package final class Poller {
 
     deinit { unsafe events.deallocate() }
 
-    /// Begins to watch. Closing the descriptor ends it.
+    /// Begins to watch. Closing the descriptor ends it, unless another process has it open too.
     package func add(
         _ descriptor: borrowing FileDescriptor, for interest: Interest, ticket: Ticket
     ) throws(Errno) {
@@ -51,11 +51,17 @@ package final class Poller {
         try control(EPOLL_CTL_MOD, descriptor, interest, ticket)
     }
 
+    /// Ends watching. Needed only for what another process has open: there closing ends nothing, and
+    /// the kernel would go on telling (epoll(7)).
+    package func remove(_ descriptor: borrowing FileDescriptor) throws(Errno) {
+        try control(EPOLL_CTL_DEL, descriptor, [], Ticket(bits: 0))
+    }
+
     /// Sleeps until something is ready or `deadline` has come, whichever is first, and gives how
     /// many events there are to look at. A signal that interrupts brings none.
     package func wait(until deadline: Instant, from now: Instant) -> Int {
         let count = unsafe epoll_wait(
-            descriptor.number, events, Int32(Poller.eventsMax), milliseconds(until: deadline, now))
+            descriptor.number, events, Int32(Poller.eventsMax), now.milliseconds(until: deadline))
         // EINTR is the one error a live epoll descriptor can give (epoll_wait(2)).
         return Int(max(count, 0))
     }
@@ -84,10 +90,13 @@ package final class Poller {
             unsafe epoll_ctl(descriptor.number, operation, number, &event)
         }
     }
+}
 
-    /// epoll counts in milliseconds; rounded up, so that a deadline has come when it is looked at.
-    private func milliseconds(until deadline: Instant, _ now: Instant) -> Int32 {
+extension Instant {
+    /// How long epoll and poll are to wait, which count in milliseconds; rounded up, so that a deadline
+    /// has come when it is looked at. -1 is for ever.
+    func milliseconds(until deadline: Instant) -> Int32 {
         if deadline == .distantFuture { return -1 }
-        return Int32(clamping: (deadline.nanoseconds(since: now) + 999_999) / 1_000_000)
+        return Int32(clamping: (deadline.nanoseconds(since: self) + 999_999) / 1_000_000)
     }
 }

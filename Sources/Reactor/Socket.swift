@@ -2,7 +2,7 @@ import CLinux
 import Bytes
 import Glibc
 
-/// TCP sockets: listening, accepting, connecting. All of them are non-blocking and close on exec.
+/// Stream sockets: listening, accepting, connecting. All of them are non-blocking and close on exec.
 package enum Socket {
     /// Which families a wildcard listener takes.
     package enum Family: Sendable { case ipv4, ipv6Only, dual }
@@ -65,19 +65,34 @@ package enum Socket {
 
     /// Begins to connect. Writable, once it is connected or has failed: see `connectionError`.
     package static func connect(to remote: SocketAddress) throws(Errno) -> FileDescriptor {
-        let isIPv4 = remote.address.isIPv4
-        let socket = try open(isIPv4 ? AF_INET : AF_INET6)
-        try set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, to: 1)
+        try connect(to: .network(remote))
+    }
+
+    /// The same to a socket of this machine too. That one has no handshake to wait for: it takes a
+    /// connection at once, or its queue is full and the error is `wouldBlock` (unix(7)).
+    package static func connect(to remote: PeerAddress) throws(Errno) -> FileDescriptor {
+        let socket = try open(remote.family)
+        if case .network = remote { try set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, to: 1) }
         let number = socket.number
-        let result = unsafe remote.withKernelForm(asIPv6: !isIPv4) { address, length in
+        let result = unsafe remote.withKernelForm { address, length in
             unsafe Glibc.connect(number, address, length)
         }
+        guard let result else { throw Errno.nameTooLong }
         if result != 0 {
             let error = Errno.current
             // An interrupted connect goes on by itself (connect(2)).
             if error != .inProgress && error != .interrupted { throw error }
         }
         return socket
+    }
+
+    /// Lets the kernel ask a silent peer whether it is still there, and end the connection of one that
+    /// is not after 20 seconds. Only for TCP: a peer on this machine cannot vanish unnoticed.
+    package static func keepAlive(_ socket: borrowing FileDescriptor) throws(Errno) {
+        try set(socket, SOL_SOCKET, SO_KEEPALIVE, to: 1)
+        try set(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE, to: 10)
+        try set(socket, Int32(IPPROTO_TCP), TCP_KEEPINTVL, to: 5)
+        try set(socket, Int32(IPPROTO_TCP), TCP_KEEPCNT, to: 2)
     }
 
     /// Why a connection that was begun did not come about; nil when it did.
@@ -93,18 +108,58 @@ package enum Socket {
     package static func localAddress(of socket: borrowing FileDescriptor) throws(Errno)
         -> SocketAddress
     {
+        guard let local = localAddress(ofNumber: socket.number) else {
+            throw Errno.familyNotSupported
+        }
+        return local
+    }
+
+    /// The same for a socket without an owner; nil when it is none, or none for IP.
+    static func localAddress(ofNumber number: Int32) -> SocketAddress? {
         var storage = sockaddr_storage()
-        let number = socket.number
+        let result = unsafe withUnsafeMutableBytes(of: &storage) { bytes in
+            var length = socklen_t(bytes.count)
+            let address = unsafe bytes.assumingMemoryBound(to: sockaddr.self)
+            guard let base = address.baseAddress else { return Int32(-1) }
+            return unsafe getsockname(number, base, &length)
+        }
+        return result == 0 ? SocketAddress(&storage) : nil
+    }
+
+    /// Does this machine have IPv6 at all?
+    package static var isIPv6Supported: Bool {
+        do throws(Errno) {
+            _ = try open(AF_INET6)
+            return true
+        } catch {
+            return error != .familyNotSupported
+        }
+    }
+
+    /// Two ends of one line between processes.
+    package struct Line: ~Copyable {
+        package let near: FileDescriptor
+        package let far: FileDescriptor
+
+        package consuming func takeNear() -> FileDescriptor { near }
+    }
+
+    package static func makeLine() throws(Errno) -> Line {
+        var ends: (Int32, Int32) = (-1, -1)
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         _ = try retryingOnInterrupt {
-            unsafe withUnsafeMutableBytes(of: &storage) { bytes in
-                var length = socklen_t(bytes.count)
-                let address = unsafe bytes.assumingMemoryBound(to: sockaddr.self)
-                guard let base = address.baseAddress else { return Int32(-1) }
-                return unsafe getsockname(number, base, &length)
+            unsafe withUnsafeMutableBytes(of: &ends) { ends in
+                let numbers = unsafe ends.assumingMemoryBound(to: Int32.self)
+                return unsafe socketpair(AF_UNIX, type, 0, numbers.baseAddress)
             }
         }
-        guard let local = SocketAddress(&storage) else { throw Errno.familyNotSupported }
-        return local
+        return Line(near: FileDescriptor(taking: ends.0), far: FileDescriptor(taking: ends.1))
+    }
+
+    /// Takes the end of a line that was opened for this process.
+    package static func adoptLine(_ number: Int32) throws(Errno) -> FileDescriptor {
+        _ = try retryingOnInterrupt { fcntl(number, F_SETFD, FD_CLOEXEC) }
+        return FileDescriptor(taking: number)
     }
 
     /// Says that nothing more will be sent; the peer may still send.

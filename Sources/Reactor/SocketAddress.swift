@@ -60,7 +60,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-private func withUnsafeKernelForm<Form, R>(
+func withUnsafeKernelForm<Form, R>(
     of form: inout Form, _ body: (UnsafePointer<sockaddr>, socklen_t) -> R
 ) -> R {
     unsafe withUnsafeBytes(of: &form) { bytes in
