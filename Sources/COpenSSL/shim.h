@@ -30,6 +30,9 @@ static inline int kanmon_set_groups(SSL_CTX *context, const char *groups) {
 static inline int kanmon_add_chain_certificate(SSL_CTX *context, X509 *certificate) {
     return (int)SSL_CTX_add0_chain_cert(context, certificate);
 }
+static inline long kanmon_add_own_chain_certificate(SSL *connection, X509 *certificate) {
+    return SSL_add1_chain_cert(connection, certificate);
+}
 static inline int kanmon_set_host_name(SSL *connection, const char *name) {
     return (int)SSL_set_tlsext_host_name(connection, name);
 }
@@ -57,6 +60,7 @@ static inline int kanmon_set_hmac_sha256_key(EVP_MAC_CTX *mac, const unsigned ch
     return EVP_MAC_CTX_set_params(mac, parameters);
 }
 
+static const unsigned long kanmon_partial_chain = X509_V_FLAG_PARTIAL_CHAIN;
 static const uint64_t kanmon_no_renegotiation = SSL_OP_NO_RENEGOTIATION;
 static const uint64_t kanmon_no_compression = SSL_OP_NO_COMPRESSION;
 static const uint64_t kanmon_server_preference = SSL_OP_CIPHER_SERVER_PREFERENCE;

@@ -90,14 +90,15 @@ struct MemoryBIO: ~Copyable {
 }
 
 extension X509Certificate {
-    /// The certificates of a PEM text, in order; at most 16, which no sane chain reaches.
+    /// The certificates of a PEM text, in order; at most 16, which no sane chain reaches, or as many as
+    /// are asked for.
     static func forEach(
-        in pem: [UInt8], _ body: (consuming X509Certificate) -> Void
+        in pem: [UInt8], max: Int = 16, _ body: (consuming X509Certificate) -> Void
     ) throws(IdentityError) {
         ERR_clear_error()
         let source = MemoryBIO(pem)
         var count = 0
-        while count < 16, let x509 = unsafe PEM_read_bio_X509(source.bio, nil, nil, nil) {
+        while count < max, let x509 = unsafe PEM_read_bio_X509(source.bio, nil, nil, nil) {
             unsafe body(X509Certificate(taking: x509))
             count += 1
         }

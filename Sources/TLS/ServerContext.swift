@@ -7,8 +7,9 @@ package import Reactor
 /// TLS 1.2 and 1.3; in 1.2 only ECDHE key exchange with authenticated encryption (RFC 9325), so that
 /// renegotiation, compression, CBC and static keys are not there to be attacked.
 @safe
-package final class ServerContext {
-    private let context: OpaquePointer
+package final class ServerContext: Sendable {
+    // OpenSSL counts references to it under a lock, and nothing else of it changes after `init`.
+    private nonisolated(unsafe) let context: OpaquePointer
 
     package enum MinimumVersion: Sendable { case tls12, tls13 }
 

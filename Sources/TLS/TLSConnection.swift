@@ -5,7 +5,7 @@ import Reactor
 /// One TLS session over one socket. Owns the `SSL *`; borrows the socket, which must outlive it.
 @safe
 package struct TLSConnection: ~Copyable {
-    private let ssl: OpaquePointer
+    let ssl: OpaquePointer
 
     init(taking ssl: OpaquePointer) { unsafe self.ssl = ssl }
 
@@ -81,8 +81,13 @@ package struct TLSConnection: ~Copyable {
         case SSL_ERROR_SYSCALL: throw .socketFailed(socketError)
         case SSL_ERROR_SSL:
             let code = ERR_peek_last_error()
-            if ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING { return .cut }
-            throw .protocolViolated(code: code)
+            switch ERR_GET_REASON(code) {
+            case SSL_R_UNEXPECTED_EOF_WHILE_READING: return .cut
+            case SSL_R_CERTIFICATE_VERIFY_FAILED:
+                throw .certificateRefused(
+                    CertificateFault(code: unsafe SSL_get_verify_result(ssl)))
+            default: throw .protocolViolated(code: code)
+            }
         case let code: throw .unexpected(code: code)
         }
     }

@@ -7,6 +7,8 @@ package enum TLSError: Error, Equatable, Sendable, CustomStringConvertible {
     case socketFailed(Errno)
     /// The peer broke the protocol, or refused what we offered; OpenSSL's code for it.
     case protocolViolated(code: UInt)
+    /// The peer's certificate is not good enough; what is wrong with it.
+    case certificateRefused(CertificateFault)
     /// A result of OpenSSL that we have not met. Retrying it would spin.
     case unexpected(code: Int32)
 
@@ -14,6 +16,7 @@ package enum TLSError: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .socketFailed(let error): error.description
         case .protocolViolated(let code): TLSError.reason(of: code)
+        case .certificateRefused(let fault): "certificate verify failed: \(fault)"
         case .unexpected(let code): "OpenSSL result \(code)"
         }
     }
@@ -28,5 +31,27 @@ package enum TLSError: Error, Equatable, Sendable, CustomStringConvertible {
         let code = ERR_get_error()
         ERR_clear_error()
         return code == 0 ? "unknown" : reason(of: code)
+    }
+}
+
+/// What is wrong with the certificate that a peer has shown (openssl-verification-options(1)).
+package struct CertificateFault: Equatable, Sendable, CustomStringConvertible {
+    private let code: Int
+
+    init(code: Int) { self.code = code }
+
+    /// OpenSSL's short reason, such as "hostname mismatch".
+    package var description: String {
+        unsafe X509_verify_cert_error_string(code).map { unsafe String(cString: $0) }
+            ?? "error \(code)"
+    }
+
+    /// It may be a good one, of somebody else.
+    package var isOfAnotherName: Bool {
+        code == X509_V_ERR_HOSTNAME_MISMATCH || code == X509_V_ERR_IP_ADDRESS_MISMATCH
+    }
+
+    package var isOutOfDate: Bool {
+        code == X509_V_ERR_CERT_HAS_EXPIRED || code == X509_V_ERR_CERT_NOT_YET_VALID
     }
 }

@@ -42,6 +42,9 @@ package final class TicketKeys: Sendable {
         }
     }
 
+    /// Lets no ticket that was given out so far open anything any more.
+    package func discard() { keys.withLock { $0 = [Key.make(at: .now())] } }
+
     private static func rotate(_ keys: inout [Key], at now: Instant) {
         keys.removeAll { $0.madeAt + lifetime + lifetime <= now }
         if keys.first.map({ $0.madeAt + lifetime <= now }) ?? true {
