@@ -8,6 +8,13 @@ internal enum Base64 {
         case standard
         /// Section 5: `-` and `_`.
         case urlSafe
+
+        fileprivate var digits: StaticString {
+            switch self {
+            case .standard: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+            case .urlSafe: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+            }
+        }
     }
 
     /// Takes one digit after the other. The padding, if any, is for the caller to judge and to
@@ -41,9 +48,21 @@ internal enum Base64 {
 
     /// Appends the URL-safe digits of `bytes`, without padding.
     internal static func encodeURLSafe(_ bytes: Span<UInt8>, into output: inout ByteBuffer) {
-        let alphabet: StaticString =
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-        let digits = alphabet.span
+        encode(bytes, .urlSafe) { output.append($0) }
+    }
+
+    /// The digits of `bytes` in the standard alphabet, with their padding.
+    internal static func digits(of bytes: Span<UInt8>) -> [UInt8] {
+        var digits: [UInt8] = []
+        encode(bytes, .standard) { digits.append($0) }
+        while digits.count % 4 != 0 { digits.append(UInt8(ascii: "=")) }
+        return digits
+    }
+
+    private static func encode(
+        _ bytes: Span<UInt8>, _ alphabet: Alphabet, _ append: (UInt8) -> Void
+    ) {
+        let table = alphabet.digits.span
         var bits: UInt32 = 0
         var bitCount: UInt32 = 0
         for index in bytes.indices {
@@ -51,10 +70,10 @@ internal enum Base64 {
             bitCount += 8
             while bitCount >= 6 {
                 bitCount -= 6
-                output.append(digits[Int(bits >> bitCount & 63)])
+                append(table[Int(bits >> bitCount & 63)])
             }
         }
-        if bitCount > 0 { output.append(digits[Int(bits << (6 - bitCount) & 63)]) }
+        if bitCount > 0 { append(table[Int(bits << (6 - bitCount) & 63)]) }
     }
 
     private static func value(of digit: UInt8, _ alphabet: Alphabet) -> UInt8? {

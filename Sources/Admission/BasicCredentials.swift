@@ -53,6 +53,16 @@ package struct BasicCredentials: ~Copyable {
         }
     }
 
+    /// What says them: the value of an Authorization field. Nil when they cannot be said in one, since
+    /// there is a colon in the user, a control character in either, or nothing.
+    package static func fieldValue(user: [UInt8], password: [UInt8]) -> [UInt8]? {
+        guard !user.isEmpty, !password.isEmpty, !user.contains(UInt8(ascii: ":")),
+            !user.contains(where: \.isControl), !password.contains(where: \.isControl)
+        else { return nil }
+        let said = user + [UInt8(ascii: ":")] + password
+        return Array("Basic ".utf8) + Base64.digits(of: said.span)
+    }
+
     /// The base64 digits of `Basic`, 1*SP, token68 (RFC 9110 section 11.4), without their padding;
     /// nil when the scheme, the spaces or the padding are not so.
     private static func digits(of fieldValue: Span<UInt8>) -> Range<Int>? {

@@ -3,9 +3,10 @@
 /// One allocation and two indices. What is consumed from the front is reclaimed when the buffer
 /// runs empty or has to make room, so steady traffic copies nothing and allocates nothing.
 ///
-/// A buffer has no bound of its own: whoever fills it decides how much, and says so in `Limits`.
+/// A buffer has no bound of its own: whoever fills it decides how much, and says so in `Limits`. It has
+/// one owner, who may be on another thread than the one before.
 @safe
-public struct ByteBuffer: ~Copyable {
+public struct ByteBuffer: ~Copyable, @unchecked Sendable {
     @usableFromInline internal private(set) var base: UnsafeMutablePointer<UInt8>?
     /// The bytes this buffer can hold without another allocation.
     public private(set) var capacity: Int

@@ -29,6 +29,19 @@ public struct CivilTime: Equatable, Sendable {
         month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
+
+    /// The way back, for the years 1970 to 9999: seconds since 1970-01-01T00:00:00Z.
+    public static func secondsSince1970(
+        year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int
+    ) -> Int {
+        let years = year - (month <= 2 ? 1 : 0)
+        let era = years / 400
+        let yearOfEra = years % 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        let days = era * 146_097 + dayOfEra - 719_468
+        return days * 86_400 + hour * 3600 + minute * 60 + second
+    }
 }
 
 extension ByteBuffer {

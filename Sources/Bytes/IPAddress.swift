@@ -90,39 +90,65 @@ extension IPAddress {
 }
 
 extension IPAddress: CustomStringConvertible {
-    /// The canonical text (RFC 5952): IPv4 dotted, IPv6 in lower case with the longest run of
-    /// zeros shortened.
+    /// The canonical text, as `ByteBuffer.append(address:)` writes it.
     public var description: String {
-        if isIPv4 {
-            let octets = (0..<4).map { octet in
-                String(bits(of: low, from: 24 - 8 * octet, mask: 0xFF))
-            }
-            return octets.joined(separator: ".")
-        }
-        let groups = (0..<8).map { group in
-            bits(of: group < 4 ? high : low, from: 48 - 16 * (group % 4), mask: 0xFFFF)
-        }
-        let zeros = IPAddress.longestZeroRun(groups)
-        guard zeros.count >= 2 else { return hexadecimal(groups[...]) }
-        return hexadecimal(groups[..<zeros.lowerBound]) + "::"
-            + hexadecimal(groups[zeros.upperBound...])
+        var text = ByteBuffer()
+        text.append(address: self)
+        return String(decoding: text.span)
     }
 
-    private func bits(of half: UInt64, from bit: Int, mask: UInt64) -> UInt64 {
-        half >> UInt64(bit) & mask
+    /// One of the eight groups of an IPv6 address.
+    fileprivate func group(_ index: Int) -> UInt64 {
+        (index < 4 ? high : low) >> UInt64(48 - 16 * (index % 4)) & 0xFFFF
     }
 
-    private func hexadecimal(_ groups: ArraySlice<UInt64>) -> String {
-        groups.map { String($0, radix: 16) }.joined(separator: ":")
-    }
-
-    private static func longestZeroRun(_ groups: [UInt64]) -> Range<Int> {
-        var longest = 0..<0
+    /// The longest run of two or more groups that are zero, the first of several; else none, at the end.
+    fileprivate var longestZeroRun: Range<Int> {
+        var longest = 8..<8
         var start = 0
-        for index in 0...groups.count where index == groups.count || groups[index] != 0 {
-            if index - start > longest.count { longest = start..<index }
+        for index in 0...8 where index == 8 || group(index) != 0 {
+            if index - start > max(longest.count, 1) { longest = start..<index }
             start = index + 1
         }
         return longest
+    }
+}
+
+extension ByteBuffer {
+    /// Appends the canonical text of an address (RFC 5952): IPv4 dotted, IPv6 in lower case with the
+    /// longest run of zeros shortened.
+    public mutating func append(address: IPAddress) {
+        guard !address.isIPv4 else { return append(dotted: address.low) }
+        let zeros = address.longestZeroRun
+        var index = 0
+        while index < 8 {
+            if index == zeros.lowerBound {
+                append("::")
+                index = zeros.upperBound
+            } else {
+                if index > 0, index != zeros.upperBound { append(":") }
+                append(hexadecimal: address.group(index))
+                index += 1
+            }
+        }
+    }
+
+    private mutating func append(dotted octets: UInt64) {
+        for octet in 0..<4 {
+            if octet > 0 { append(".") }
+            append(decimal: Int(octets >> UInt64(24 - 8 * octet) & 0xFF))
+        }
+    }
+
+    /// Up to four digits, without leading zeros.
+    private mutating func append(hexadecimal group: UInt64) {
+        let digits = ("0123456789abcdef" as StaticString).span
+        var shift: UInt64 = 12
+        while shift > 0, group >> shift == 0 { shift -= 4 }
+        append(digits[Int(group >> shift & 0xF)])
+        while shift > 0 {
+            shift -= 4
+            append(digits[Int(group >> shift & 0xF)])
+        }
     }
 }

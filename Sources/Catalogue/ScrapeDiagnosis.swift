@@ -27,10 +27,11 @@ package struct ScrapeDiagnosis: Sendable {
         /// What is the matter, for a person: one sentence without a full stop.
         package let sentence: String
 
-        /// The command that repairs it, for a Pushgateway at `url`, such as `http://127.0.0.1:9091`.
-        package func command(url: String) -> String {
-            guard let path else { return "curl \(url)/metrics" }
-            return "curl -X DELETE \(url)\(path)"
+        /// The command that repairs it, for a Pushgateway at `address`, such as `http://127.0.0.1:9091`;
+        /// what else curl has to know of it may stand before that.
+        package func command(at address: String) -> String {
+            guard let path else { return "curl \(address)/metrics" }
+            return "curl -X DELETE \(address)\(path)"
         }
     }
 

@@ -315,7 +315,7 @@ struct PushgatewayTests {
         #expect((unaided.findings.compactMap(\.path).sorted() == state.paths) == state.isListed)
 
         for finding in diagnosis.findings {
-            #expect(try shell(finding.command(url: pushgateway.url)) == 0)
+            #expect(try shell(finding.command(at: pushgateway.url)) == 0)
         }
         #expect(try pushgateway.request("GET", "/metrics").status == 200)
         let left = try self.listing(of: pushgateway)
@@ -336,7 +336,7 @@ struct PushgatewayTests {
         #expect(finding.sentence.hasPrefix(start))
         #expect(finding.sentence.hasSuffix(#""} as gauge"#))
         #expect(
-            finding.command(url: "http://127.0.0.1:9091")
+            finding.command(at: "http://127.0.0.1:9091")
                 == "curl -X DELETE http://127.0.0.1:9091/metrics/job/a/x/%22")
     }
 
@@ -354,7 +354,7 @@ struct PushgatewayTests {
                 try listing(of: pushgateway), answer: scrape.body.span)
             try #require(!diagnosis.findings.isEmpty)
             for finding in diagnosis.findings {
-                #expect(try shell(finding.command(url: pushgateway.url)) == 0)
+                #expect(try shell(finding.command(at: pushgateway.url)) == 0)
             }
         }
         #expect(rounds > 0)

@@ -110,7 +110,7 @@ import Testing
         let diagnosis = ScrapeDiagnosis(try listing(text), answer: [UInt8]().span)
         let finding = try #require(diagnosis.findings.first)
         #expect(finding.trouble == .notUTF8 && finding.path == nil && !diagnosis.isComplete)
-        #expect(finding.command(url: "http://h:1") == "curl http://h:1/metrics")
+        #expect(finding.command(at: "http://h:1") == "curl http://h:1/metrics")
     }
 
     @Test(arguments: [

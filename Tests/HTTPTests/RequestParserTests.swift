@@ -37,6 +37,16 @@ import Testing
         #expect(bytes[accept].elementsEqual("a/b".utf8))
     }
 
+    @Test func `says which host was meant, and whether it comes from a web page`() throws {
+        let bytes = head("POST /-/reload HTTP/1.1", "oRiGiN: null", "Origin: again")
+        let parsed = try #require(try parsedHead(bytes))
+        let host = try #require(parsed.host)
+        #expect(bytes[host].elementsEqual("gate.example".utf8) && parsed.hasOrigin)
+        #expect(try parsedHead(head("GET / HTTP/1.1", "X-Origin: a"))?.hasOrigin == false)
+        let old = Array("GET / HTTP/1.0\r\n\r\n".utf8)
+        #expect(try parsedHead(old)?.host == nil)
+    }
+
     @Test(arguments: [
         ("GET /-/healthy HTTP/1.1", Method.get, "/-/healthy"),
         ("OPTIONS * HTTP/1.1", .options, "*"),

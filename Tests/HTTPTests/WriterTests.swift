@@ -37,6 +37,25 @@ private func written(
         #expect(text.utf8.count == HTTPDate.length)
     }
 
+    @Test func `a date is read back to its second, and nothing else is read`() {
+        var random = SeededGenerator(state: 8)
+        for _ in 0..<3000 {
+            let seconds = Int.random(in: 0...253_402_300_799, using: &random)
+            let text = Array(date(seconds).utf8)
+            #expect(HTTPDate.secondsSince1970(text.span) == seconds)
+        }
+        for text in [
+            "", "Sun, 06 Nov 1994 08:49:37", "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 06 nov 1994 08:49:37 GMT",
+            "Wed, 30 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 0000 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GM",
+        ] {
+            let bytes = Array(text.utf8)
+            #expect(HTTPDate.secondsSince1970(bytes.span) == nil, "\(text)")
+        }
+    }
+
     @Test func `agrees with the C library`() {
         var random = SeededGenerator(state: 7)
         for _ in 0..<3000 {

@@ -84,6 +84,7 @@ package struct RequestParser: Sendable {
         case .host:
             guard Authority.isWellFormed(bytes.extracting(value)) else { throw .badHost }
             host = value
+        case .origin: head.hasOrigin = true
         case .expect: try takeExpectation(bytes.extracting(fields.value))
         case .contentLength, .transferEncoding:
             try takeFraming(name, bytes.extracting(fields.value))
@@ -124,6 +125,7 @@ package struct RequestParser: Sendable {
             guard Authority.areEqual(bytes.extracting(authority), bytes.extracting(host))
             else { throw .hostMismatch }
         }
+        if seen.contains(.host) { head.host = host }
         head.method = line.method
         head.path = line.path
         head.hasQuery = line.hasQuery
@@ -135,5 +137,5 @@ package struct RequestParser: Sendable {
 
 extension FieldName {
     /// May come in several lines, which mean one list (RFC 9110 section 5.3).
-    fileprivate var isList: Bool { self == .accept || self == .connection }
+    fileprivate var isList: Bool { self == .accept || self == .connection || self == .origin }
 }

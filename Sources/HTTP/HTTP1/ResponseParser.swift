@@ -123,7 +123,7 @@ package struct ResponseParser: Sendable {
         case .contentLength, .transferEncoding:
             guard seen.insert(name) else { throw .repeated(name) }
             try takeFraming(name, bytes.extracting(fields.value))
-        case .accept, .authorization, .contentEncoding, .contentType, .expect, .host: break
+        case .accept, .authorization, .contentEncoding, .contentType, .expect, .host, .origin: break
         }
     }
 

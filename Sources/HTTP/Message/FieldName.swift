@@ -3,15 +3,16 @@ internal import Bytes
 /// The fields that mean something here. All others are checked for their syntax and forgotten.
 package enum FieldName: UInt8, Sendable, CaseIterable {
     case accept, authorization, connection, contentEncoding, contentLength, contentType, expect
-    case host, transferEncoding
+    case host, origin, transferEncoding
 
-    /// Recognises a name in any case. Length tells all but two apart, so most names cost one
+    /// Recognises a name in any case. Length tells all but three apart, so most names cost one
     /// comparison and unknown ones mostly none.
     package init?(_ name: Span<UInt8>) {
         switch name.count {
         case 4 where name.isToken("host"): self = .host
         case 6 where name.isToken("accept"): self = .accept
         case 6 where name.isToken("expect"): self = .expect
+        case 6 where name.isToken("origin"): self = .origin
         case 10 where name.isToken("connection"): self = .connection
         case 12 where name.isToken("content-type"): self = .contentType
         case 13 where name.isToken("authorization"): self = .authorization
@@ -44,6 +45,7 @@ package enum FieldName: UInt8, Sendable, CaseIterable {
         case .contentType: "there is more than one Content-Type field"
         case .expect: "there is more than one Expect field"
         case .host: "there is more than one Host field"
+        case .origin: "there is more than one Origin field"
         case .transferEncoding: "there is more than one Transfer-Encoding field"
         }
     }
@@ -59,6 +61,7 @@ package enum FieldName: UInt8, Sendable, CaseIterable {
         case .contentType: "the Content-Type field holds a byte that is not ASCII"
         case .expect: "the Expect field holds a byte that is not ASCII"
         case .host: "the Host field holds a byte that is not ASCII"
+        case .origin: "the Origin field holds a byte that is not ASCII"
         case .transferEncoding: "the Transfer-Encoding field holds a byte that is not ASCII"
         }
     }

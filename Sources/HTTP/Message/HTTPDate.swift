@@ -14,7 +14,7 @@ package enum HTTPDate {
         buffer.append(", ")
         buffer.append(decimal: time.day, width: 2)
         buffer.append(" ")
-        append(entry: time.month - 1, of: "JanFebMarAprMayJunJulAugSepOctNovDec", to: &buffer)
+        append(entry: time.month - 1, of: months, to: &buffer)
         buffer.append(" ")
         buffer.append(decimal: time.year, width: 4)
         buffer.append(" ")
@@ -24,6 +24,33 @@ package enum HTTPDate {
         buffer.append(":")
         buffer.append(decimal: time.second, width: 2)
         buffer.append(" GMT")
+    }
+
+    /// Reads a date that is exactly of this form: seconds since 1970, and nil for anything else.
+    package static func secondsSince1970(_ text: Span<UInt8>) -> Int? {
+        guard text.count == length, let month = month(text.extracting(8..<11)),
+            let day = text.extracting(5..<7).decimal, let year = text.extracting(12..<16).decimal,
+            let hour = text.extracting(17..<19).decimal,
+            let minute = text.extracting(20..<22).decimal,
+            let second = text.extracting(23..<25).decimal
+        else { return nil }
+        let seconds = CivilTime.secondsSince1970(
+            year: year, month: month, day: day, hour: hour, minute: minute, second: second)
+        // A moment is written in one way only, so whatever else is wrong shows here.
+        var written = ByteBuffer()
+        append(secondsSince1970: seconds, to: &written)
+        return written.span.isEqual(to: text) ? seconds : nil
+    }
+
+    private static let months: StaticString = "JanFebMarAprMayJunJulAugSepOctNovDec"
+
+    /// 1 to 12.
+    private static func month(_ name: Span<UInt8>) -> Int? {
+        for month in 1...12
+        where months.span.extracting((3 * month - 3)..<(3 * month)).isEqual(to: name) {
+            return month
+        }
+        return nil
     }
 
     private static func append(entry: Int, of names: StaticString, to buffer: inout ByteBuffer) {

@@ -20,6 +20,10 @@ package struct RequestHead: Equatable, Sendable {
     package var contentEncoding: Range<Int>?
     /// The first `Accept`, should the client send several.
     package var accept: Range<Int>?
+    /// The Host field: `host [":" port]`, well-formed. Only HTTP/1.0 may go without.
+    package var host: Range<Int>?
+    /// It comes from a web page (RFC 6454 section 7).
+    package var hasOrigin = false
     /// How many bytes the head takes, with the empty line at its end: the body begins here.
     package var length = 0
     /// Such a client knows neither chunks nor `100 Continue`, and keeps the connection only when it

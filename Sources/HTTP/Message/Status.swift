@@ -32,6 +32,14 @@ package struct Status: Equatable, Hashable, Sendable {
     package static let gatewayTimeout = Status(known: 504)
     package static let versionNotSupported = Status(known: 505)
 
+    /// All that the gate sends, in order.
+    package static let all: [Status] = [
+        ok, accepted, badRequest, unauthorized, forbidden, notFound, methodNotAllowed,
+        requestTimeout, lengthRequired, contentTooLarge, targetTooLong, unsupportedMediaType,
+        expectationFailed, tooManyRequests, fieldsTooLarge, internalError, notImplemented,
+        badGateway, unavailable, gatewayTimeout, versionNotSupported,
+    ]
+
     package var reason: StaticString {
         switch code {
         case 200: "OK"
