@@ -23,7 +23,11 @@ final class Client {
 
     /// What the poller watches for.
     var interest = Poller.Interest.reading
-    var hasEverLoggedIn = false
+    var hasEverLoggedIn: Bool { provenUser != nil }
+    /// A hash of the first user who logged in here.
+    var provenUser: Int?
+    /// The snapshot by which its address was let in, or allowed to stay.
+    var allowedBy: Int
     /// When the head that is coming in began; nil between requests.
     var headBeganAt: Instant?
     /// The turn in which the socket was last read, by its time.
@@ -42,12 +46,16 @@ final class Client {
         self.socket = socket
         self.peer = peer
         self.tls = tls
+        allowedBy = snapshot.number
         http = HTTP1Session(limits: snapshot.limits)
         exchange = Exchange(id: ExchangeID(client: ticket, stream: 1), snapshot: snapshot)
     }
 
     /// The exchange `id` names, unless it is over.
     func exchange(_ id: ExchangeID) -> Exchange? { exchange.id == id ? exchange : nil }
+
+    /// Nothing of a request has come since the last answer.
+    var isBetweenRequests: Bool { exchange.isIdle && !hasBytesAtHand }
 
     /// Are there bytes in memory, about which the poller will say nothing?
     var hasBytesAtHand: Bool { !input.isEmpty || tls.hasPending }

@@ -57,6 +57,8 @@ final class Exchange {
     var format = Format.text
 
     // From the credentials and the path
+    /// Its user has proven who he is.
+    var hasLoggedIn = false
     var user = ByteBuffer()
     var key = GroupingKey()
     var keyError: GroupingKeyError?
@@ -84,6 +86,9 @@ final class Exchange {
     var claimsHash: UInt64 = 0
     /// What the push before it on this connection came to, which is most often the same.
     var settled: SettledClaims?
+    /// Where pushes of its job are counted, and for which group that was looked up.
+    var job: PushedJob?
+    var jobGroup = GroupKey()
     /// Samples of which the Pushgateway overwrites a label.
     var overwritten = 0
 
@@ -92,6 +97,10 @@ final class Exchange {
     /// Has the Pushgateway heard of it?
     var isSent = false
     var isRetried = false
+    /// What the Pushgateway answered; 0 when nothing.
+    var upstreamStatus = 0
+    /// At how many of the Pushgateway's addresses nobody was met.
+    var failedAddresses = 0
 
     // The answer
     var status = Status.ok
@@ -113,6 +122,7 @@ final class Exchange {
         prefersJSON = false
         framing = .none
         user.removeAll()
+        hasLoggedIn = false
         keyError = nil
         rule = nil
         claims.removeAll(keepingCapacity: claims.count <= 256)
@@ -120,6 +130,8 @@ final class Exchange {
         upstream = nil
         isSent = false
         isRetried = false
+        upstreamStatus = 0
+        failedAddresses = 0
         status = .ok
         refusal = nil
     }
@@ -149,6 +161,10 @@ final class Exchange {
             keyError = error
         }
     }
+
+    /// Whether there is such a user, whatever the password was. Where a name is none, people have typed
+    /// passwords, which no log may hold.
+    var isUserKnown: Bool { hasLoggedIn || user.withSpan { !snapshot.users.lines(of: $0).isEmpty } }
 
     var isIdle: Bool { if case .awaitingHead = stage { true } else { false } }
     var isAnswered: Bool { if case .answering = stage { true } else { false } }

@@ -9,7 +9,7 @@ import HTTP
 struct HTTP1Session: ~Copyable {
     private var parser: RequestParser
     private var chunks = ChunkedDecoder()
-    private let headLimits: HeadLimits
+    private var headLimits: HeadLimits
     /// How much of a body of known length is still to come.
     private(set) var bodyBytesLeft = 0
     private var isChunked = false
@@ -18,9 +18,13 @@ struct HTTP1Session: ~Copyable {
     private(set) var requestCount: UInt32 = 0
 
     init(limits: Limits) {
-        headLimits = HeadLimits(
-            headBytesMax: limits.headBytesMax, targetBytesMax: limits.targetBytesMax,
-            fieldsMax: limits.headerFieldsMax)
+        headLimits = HeadLimits(limits)
+        parser = RequestParser(limits: headLimits)
+    }
+
+    /// Holds the requests that follow to `limits`. Between two requests only.
+    mutating func use(_ limits: Limits) {
+        headLimits = HeadLimits(limits)
         parser = RequestParser(limits: headLimits)
     }
 
@@ -86,5 +90,13 @@ struct HTTP1Session: ~Copyable {
         ResponseWriter.append(
             answer, persistence: persistence, date: date, requestId: requestID, to: &output)
         if exchange.method != .head { output.append(body) }
+    }
+}
+
+extension HeadLimits {
+    fileprivate init(_ limits: Limits) {
+        self.init(
+            headBytesMax: limits.headBytesMax, targetBytesMax: limits.targetBytesMax,
+            fieldsMax: limits.headerFieldsMax)
     }
 }

@@ -2,19 +2,37 @@ import Bytes
 import Configuration
 import Reactor
 
-/// A socket that clients knock at.
+/// A socket that clients knock at, or those who run the gate.
 final class Listener {
     let socket: FileDescriptor
     let address: SocketAddress
     let ticket: Ticket
+    /// Whom it is for.
+    let party: Party
+    let name: ListenerName
+    /// Whether somebody else keeps the socket open, so that who waits in its queue need not be let in
+    /// before it is closed here.
+    let isHeldOutside: Bool
 
     /// How many are let in before others of the loop have their turn.
     static let acceptsPerTurn = 16
 
-    init(_ listen: ListenAddress, index: Int) throws(Errno) {
+    /// - Parameter index: its place among those of that party.
+    init(
+        _ listen: ListenAddress, for party: Party = .listener, index: Int = 0
+    ) throws(Errno) {
         socket = try Listener.open(listen)
         address = try Socket.localAddress(of: socket)
-        ticket = Party.listener.ticket(index)
+        (self.party, isHeldOutside) = (party, false)
+        (ticket, name) = (party.ticket(index), ListenerName(of: party, index))
+    }
+
+    /// Takes over a socket that was open before.
+    init(_ inherited: InheritedSockets.Inherited, for party: Party, index: Int) {
+        socket = FileDescriptor(taking: inherited.socket.number)
+        address = inherited.socket.address
+        (self.party, isHeldOutside) = (party, inherited.isHeldOutside)
+        (ticket, name) = (party.ticket(index), ListenerName(of: party, index))
     }
 
     private static func open(_ listen: ListenAddress) throws(Errno) -> FileDescriptor {

@@ -1,4 +1,5 @@
-import Bytes
+package import Bytes
+package import Configuration
 import Glibc
 package import Reactor
 import Synchronization
@@ -16,9 +17,11 @@ package final class Log: Sendable {
     private static let pendingBytesMax = 1 << 20
     /// How long the writer lets lines gather before it looks again.
     private static let gatherMicroseconds: UInt32 = 20_000
+    /// How often the end of the process looks whether all is written: for two seconds.
+    private static let patience = 200
 
-    private let level: Level
-    private let format: Format
+    private let level: Atomic<Int>
+    private let isJSON: Atomic<Bool>
     private let pending: Mutex<Pending>
     private let bell: EventCounter
 
@@ -26,16 +29,28 @@ package final class Log: Sendable {
         var bytes = ByteBuffer()
         var dropped = 0
         var isWriterAsleep = false
+        var isBeingWritten = false
     }
 
-    package init(level: Level, format: Format) throws(Errno) {
-        (self.level, self.format) = (level, format)
+    package init(_ settings: Configuration.Log) throws(Errno) {
+        level = Atomic(Level(settings.level).rawValue)
+        isJSON = Atomic(settings.format == .json)
         pending = Mutex(Pending())
         bell = try EventCounter(wakes: .one)
         try Thread.start(name: "kanmon-log") { self.writeForever() }
     }
 
-    package func isOn(_ level: Level) -> Bool { level.rawValue >= self.level.rawValue }
+    package func isOn(_ level: Level) -> Bool {
+        level.rawValue >= self.level.load(ordering: .relaxed)
+    }
+
+    /// Writes the lines that follow in another way.
+    func use(_ settings: Configuration.Log) {
+        level.store(Level(settings.level).rawValue, ordering: .relaxed)
+        isJSON.store(settings.format == .json, ordering: .relaxed)
+    }
+
+    private var format: Format { isJSON.load(ordering: .relaxed) ? .json : .logfmt }
 
     /// Writes one line, if `level` is on: time, level and `message`, then what `fill` adds.
     package func write(
@@ -63,23 +78,26 @@ package final class Log: Sendable {
     }
 
     private func writeForever() {
+        var isWithinLine = false
         while true {
             let mustSleep = pending.withLock { pending -> Bool in
                 pending.isWriterAsleep = pending.bytes.isEmpty
                 return pending.isWriterAsleep
             }
             if mustSleep { bell.take() }
-            writePending()
+            writeTaken(&isWithinLine)
             usleep(Log.gatherMicroseconds)
         }
     }
 
-    /// Writes all that waits. Before the process ends; otherwise only the writer's thread does.
-    package func writePending() {
+    private func writeTaken(_ isWithinLine: inout Bool) {
         var taken = ByteBuffer()
+        // What was cut off by a full disk is a line, if not a good one.
+        if isWithinLine { taken.append("\n") }
         let dropped = pending.withLock { pending -> Int in
             taken.append(pending.bytes.span)
             pending.bytes.removeAll()
+            pending.isBeingWritten = true
             defer { pending.dropped = 0 }
             return pending.dropped
         }
@@ -90,12 +108,54 @@ package final class Log: Sendable {
             line.end()
             taken.append(line.bytes.span)
         }
+        let (count, hadToEndLine) = (taken.count, isWithinLine)
+        writeOut(&taken, &isWithinLine)
+        var lost = taken.span.lineCount
+        // Neither the end of the broken line nor the line that tells how many were dropped is one of them.
+        if hadToEndLine, taken.count == count { lost -= 1 }
+        if dropped > 0, !taken.isEmpty { lost += dropped - 1 }
+        pending.withLock { pending in
+            pending.isBeingWritten = false
+            pending.dropped += lost
+        }
+    }
+
+    /// Writes from the front of `taken`; what is left there could not be written.
+    private func writeOut(_ taken: inout ByteBuffer, _ isWithinLine: inout Bool) {
         while !taken.isEmpty {
             let count = unsafe taken.span.withUnsafeBytes {
                 unsafe Glibc.write(2, $0.baseAddress, $0.count)
             }
-            if count < 0 && errno != EINTR { return }  // Nobody can be told.
-            taken.consume(max(count, 0))
+            if count > 0 {
+                isWithinLine = taken.span[count - 1] != UInt8(ascii: "\n")
+                taken.consume(count)
+            } else if count < 0, errno == EAGAIN {
+                // Somebody who shares it has made it non-blocking: waiting is all the same.
+                var watched = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe poll(&watched, 1, 1000)
+            } else if count == 0 || errno != EINTR {
+                return
+            }
+        }
+    }
+
+    /// Waits until all that was said is written, before the process ends; not long, when whoever reads
+    /// has stopped.
+    package func writePending() {
+        for _ in 0..<Log.patience {
+            if pending.withLock({ $0.bytes.isEmpty && !$0.isBeingWritten }) { return }
+            usleep(Log.gatherMicroseconds / 2)
+        }
+    }
+}
+
+extension Log.Level {
+    fileprivate init(_ level: Configuration.Log.Level) {
+        switch level {
+        case .debug: self = .debug
+        case .info: self = .info
+        case .warn: self = .warn
+        case .error: self = .error
         }
     }
 }
@@ -143,13 +203,23 @@ package struct LogLine: ~Copyable {
         add(name, copy.span)
     }
 
-    /// Milliseconds with one decimal, from nanoseconds.
+    /// A moment, as a timestamp.
+    package mutating func add(_ name: StaticString, secondsSince1970 seconds: Int) {
+        var text = ByteBuffer()
+        text.append(timestampInMilliseconds: UInt64(clamping: seconds) &* 1000)
+        add(name, text.span)
+    }
+
+    /// Milliseconds, given in nanoseconds.
     package mutating func add(_ name: StaticString, milliseconds nanoseconds: UInt64) {
         key(name)
-        let tenths = Int(clamping: nanoseconds / 100_000)
-        bytes.append(decimal: tenths / 10)
-        bytes.append(".")
-        bytes.append(decimal: tenths % 10)
+        bytes.append(milliseconds: nanoseconds)
+    }
+
+    package mutating func add(_ name: StaticString, _ address: IPAddress) {
+        var text = ByteBuffer()
+        text.append(address: address)
+        add(name, text.span)
     }
 
     package mutating func add(_ name: StaticString, _ value: Span<UInt8>) {
@@ -179,5 +249,24 @@ package struct LogLine: ~Copyable {
             }
         }
         return value.count > 0
+    }
+}
+
+extension Span<UInt8> {
+    /// How many lines end here.
+    var lineCount: Int {
+        var count = 0
+        for index in indices where self[index] == UInt8(ascii: "\n") { count += 1 }
+        return count
+    }
+}
+
+extension ByteBuffer {
+    /// Appends milliseconds with one decimal.
+    mutating func append(milliseconds nanoseconds: UInt64) {
+        let tenths = Int(clamping: nanoseconds / 100_000)
+        append(decimal: tenths / 10)
+        append(".")
+        append(decimal: tenths % 10)
     }
 }

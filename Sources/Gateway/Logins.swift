@@ -35,8 +35,10 @@ final class Logins {
 
     /// Decides about the `Authorization` field of a request, or asks the desk, whose verdict comes
     /// back to the worker's mailbox. Keeps the user's name in the exchange.
+    /// - Parameter provenUser: who has logged in on this connection before.
     func check(
-        _ field: Span<UInt8>, of exchange: Exchange, from address: IPAddress, at now: Instant
+        _ field: Span<UInt8>, of exchange: Exchange, from address: IPAddress, provenUser: Int?,
+        at now: Instant
     ) -> Outcome {
         guard credentials.decode(field) else { return .refused(.credentialsMissing) }
         defer { credentials.clear() }
@@ -44,6 +46,10 @@ final class Logins {
             exchange.user.append(user)
             let users = exchange.snapshot.users
             let lines = users.lines(of: user)
+            // Who has been this user knows that there was one: no secret is told.
+            if lines.isEmpty, let provenUser, provenUser == Logins.hash(of: user) {
+                return .refused(.revoked)
+            }
             var asked: [Digest] = []
             for line in lines {
                 let digest = digest(of: user, line.bytes.span, password)
@@ -59,6 +65,13 @@ final class Logins {
                 lines: lines, digests: asked, work: users.work)
             return ask(question, for: waiter, at: now)
         }
+    }
+
+    /// What stands for a user in a connection's memory. Nobody outside can know whose are the same.
+    static func hash(of user: Span<UInt8>) -> Int {
+        var hasher = Hasher()
+        for index in user.indices { hasher.combine(user[index]) }
+        return hasher.finalize()
     }
 
     /// Remembers credentials that the desk has found right.

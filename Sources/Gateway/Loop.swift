@@ -25,7 +25,7 @@ struct Loop: ~Copyable {
             control?.nextDeadline ?? .distantFuture, worker?.nextDeadline ?? .distantFuture)
         let ready = poller.wait(until: deadline, from: before)
         let now = Instant.now()
-        worker?.now = now
+        worker?.begin(turn: now, due: max(deadline, before))
         for index in 0..<ready { serve(poller[index], at: now) }
         control?.expire(at: now)
         worker?.finishTurn()
@@ -35,7 +35,8 @@ struct Loop: ~Copyable {
     private mutating func serve(_ event: Poller.Readiness, at now: Instant) {
         switch Party(rawValue: event.ticket.kind) {
         case .client, .upstream, .workerMailbox: worker?.serve(event)
-        case .listener, .signals, .controlMailbox:
+        case .listener, .signals, .controlMailbox, .successor, .predecessor, .adminListener,
+            .admin:
             control?.serve(event, at: now)
             for arrival in control?.takeArrivals() ?? [] { worker?.admit(arrival) }
         // Nobody else is ever watched.

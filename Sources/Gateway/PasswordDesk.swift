@@ -54,6 +54,9 @@ final class PasswordDesk: Sendable {
         }
     }
 
+    /// Holds the questions that follow to `limits`. Other limits of failures begin a new count.
+    func use(_ limits: LoginLimits) { state.withLock { $0.use(limits) } }
+
     func ask(_ question: Question, for waiter: Waiter, at now: Instant) -> Reception {
         let (reception, isNew) = state.withLock { $0.receive(question, for: waiter, at: now) }
         if isNew { work.add() }
@@ -64,6 +67,15 @@ final class PasswordDesk: Sendable {
     func abandon(_ exchange: ExchangeID, _ question: Digest) {
         state.withLock { $0.abandon(exchange, question) }
     }
+
+    /// How many verifications there were, by what came out, and how many wait for theirs.
+    struct Figures {
+        var right = 0
+        var wrong = 0
+        var waiting = 0
+    }
+
+    var figures: Figures { state.withLock { $0.figures } }
 
     private func verifyForever() {
         var checker = PasswordChecker()
@@ -103,17 +115,30 @@ extension PasswordDesk {
     }
 
     fileprivate struct State: ~Copyable {
-        private let limits: LoginLimits
+        private var limits: LoginLimits
         private var failures: FailedLogins
         private var jobs: [Digest: Job] = [:]
         private var normalLane = FairQueue()
         private var slowLane = FairQueue()
         private var isSlowRunning = false
         private var turns: UInt64 = 0
+        private var right = 0
+        private var wrong = 0
+
+        var figures: Figures {
+            Figures(right: right, wrong: wrong, waiting: normalLane.count + slowLane.count)
+        }
 
         init(limits: LoginLimits) {
             self.limits = limits
             failures = FailedLogins(limits: limits.failures)
+        }
+
+        mutating func use(_ limits: LoginLimits) {
+            if limits.failures != self.limits.failures {
+                failures = FailedLogins(limits: limits.failures)
+            }
+            self.limits = limits
         }
 
         mutating func receive(
@@ -174,6 +199,7 @@ extension PasswordDesk {
         ) -> (waiters: [Waiter], mustWakeAgain: Bool) {
             guard let job = jobs[name] else { return ([], false) }
             forget(job)
+            if matched { right &+= 1 } else { wrong &+= 1 }
             if !matched {
                 let name = job.question.user
                 let user = failures.userHash(name.span)

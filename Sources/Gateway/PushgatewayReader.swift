@@ -1,25 +1,20 @@
 import Bytes
-package import Configuration
-import HTTP
+import Configuration
+package import HTTP
 package import Reactor
+import TLS
 
 /// Asks the Pushgateway for one of its pages and waits for it, so its place is a thread of its own or
 /// a command, never a loop.
 package struct PushgatewayReader: Sendable {
-    private let url: UpstreamURL
-    private let host: [UInt8]
-    private let prefix: [UInt8]
+    let dialer: Dialer
 
-    package init(_ upstream: Configuration.Upstream) {
-        url = upstream.url.value
-        host = Array(url.authority.utf8)
-        prefix = Array(url.prefix.utf8)
-    }
+    package init(_ dialer: Dialer) { self.dialer = dialer }
 
     /// Why there is no page.
     package enum Failure: Error, Equatable, Sendable {
         case unresolved(NameLookup.Failure)
-        case unreachable(Errno)
+        case unreachable(ConnectFailure)
         case malformed
         /// It was not all there in time.
         case late
@@ -28,7 +23,7 @@ package struct PushgatewayReader: Sendable {
         package var sentence: String {
             switch self {
             case .unresolved(let failure): "its name cannot be resolved (\(failure.description))"
-            case .unreachable(let error): error.description
+            case .unreachable(let failure): failure.sentence
             case .malformed: "its answer makes no sense"
             case .late: "its answer was not complete in time"
             case .tooLong(let max): "its answer is longer than \(max) bytes"
@@ -46,8 +41,16 @@ package struct PushgatewayReader: Sendable {
         _ path: StaticString, bytesMax: Int, until deadline: Instant,
         _ take: (Span<UInt8>) -> Void
     ) throws(Failure) -> Int {
-        let conversation = try connect(until: deadline)
-        try conversation.send(request(for: path))
+        try ask(.get, path.span, bytesMax: bytesMax, until: deadline, take)
+    }
+
+    /// The same for any path with its query, percent-encoded, and for a method without a body.
+    package func ask(
+        _ method: HTTP.Method, _ path: Span<UInt8>, bytesMax: Int, until deadline: Instant,
+        _ take: (Span<UInt8>) -> Void
+    ) throws(Failure) -> Int {
+        var conversation = try connect(until: deadline)
+        try conversation.send(request(method, path))
         return try conversation.receive(bytesMax: bytesMax, take)
     }
 
@@ -57,7 +60,7 @@ package struct PushgatewayReader: Sendable {
         while true {
             let address = addresses.removeFirst()
             do throws(Failure) {
-                return try Conversation.begin(with: address, until: deadline)
+                return try Conversation.begin(with: address, by: dialer, until: deadline)
             } catch {
                 if addresses.isEmpty || error == .late { throw error }
             }
@@ -65,83 +68,94 @@ package struct PushgatewayReader: Sendable {
     }
 
     /// At least one.
-    private func addresses() throws(Failure) -> [SocketAddress] {
-        switch url.host {
-        case .address(let address): return [SocketAddress(address: address, port: url.port)]
-        case .name(let name):
-            switch NameLookup.addresses(of: name) {
-            case .success(let found):
-                return found.map { SocketAddress(address: $0, port: url.port) }
-            case .failure(let failure): throw .unresolved(failure)
-            }
+    private func addresses() throws(Failure) -> [PeerAddress] {
+        let access = dialer.access
+        if let fixed = access.fixedAddresses { return fixed }
+        guard case .name(let name) = access.url.host else { return [] }
+        switch NameLookup.addresses(of: name) {
+        case .success(let found):
+            return found.map { .network(SocketAddress(address: $0, port: access.url.port)) }
+        case .failure(let failure): throw .unresolved(failure)
         }
     }
 
-    private func request(for path: StaticString) -> ByteBuffer {
+    private func request(_ method: HTTP.Method, _ path: Span<UInt8>) -> ByteBuffer {
         var request = ByteBuffer()
         RequestWriter.append(
-            .get, pathPrefix: prefix.span, path: path.span, host: host.span, authorization: nil,
-            body: nil, to: &request)
+            method, pathPrefix: dialer.pathPrefix.span, path: path, host: dialer.host.span,
+            authorization: dialer.access.login?.fieldValue.span, body: nil, to: &request)
         return request
     }
 }
 
 /// One request and its answer, on a connection of their own.
 private struct Conversation: ~Copyable {
-    private let socket: FileDescriptor
+    private var channel: Channel
     private let poller: Poller
     private let deadline: Instant
     private static let ticket = Ticket(kind: 0, slot: 0, generation: 0)
 
     typealias Failure = PushgatewayReader.Failure
 
-    private init(on socket: consuming FileDescriptor, _ poller: Poller, until deadline: Instant) {
+    private init(on channel: consuming Channel, _ poller: Poller, until deadline: Instant) {
         (self.poller, self.deadline) = (poller, deadline)
-        self.socket = socket
+        self.channel = channel
     }
 
     /// Connects, and waits until that is done.
     static func begin(
-        with address: SocketAddress, until deadline: Instant
+        with address: PeerAddress, by dialer: Dialer, until deadline: Instant
     ) throws(Failure) -> Conversation {
-        let conversation: Conversation
-        do throws(Errno) {
-            let socket = try Socket.connect(to: address)
-            conversation = Conversation(on: socket, try Poller(), until: deadline)
+        var conversation: Conversation
+        do throws(TLSError) {
+            let channel = try dialer.connect(to: address)
+            conversation = Conversation(on: channel, try makePoller(), until: deadline)
         } catch {
-            throw .unreachable(error)
+            throw Failure(error)
         }
-        try conversation.watch(for: .writing)
-        try conversation.wait()
-        if let error = Socket.connectionError(of: conversation.socket) {
-            throw .unreachable(error)
-        }
+        try conversation.finishConnecting()
         return conversation
     }
 
-    private func watch(for interest: Poller.Interest) throws(Failure) {
+    private static func makePoller() throws(TLSError) -> Poller {
+        do throws(Errno) { return try Poller() } catch { throw .socketFailed(error) }
+    }
+
+    private mutating func finishConnecting() throws(Failure) {
         do throws(Errno) {
-            if interest == .writing {
-                try poller.add(socket, for: interest, ticket: Conversation.ticket)
-            } else {
-                try poller.change(socket, to: interest, ticket: Conversation.ticket)
+            try poller.add(channel.socket, for: .writing, ticket: Conversation.ticket)
+        } catch {
+            throw Failure(.socketFailed(error))
+        }
+        try wait()
+        if let error = Socket.connectionError(of: channel.socket) {
+            throw Failure(.socketFailed(error))
+        }
+        while true {
+            let step: Channel.Step
+            do throws(TLSError) { step = try channel.handshake() } catch { throw Failure(error) }
+            if case .moved = step { return }
+            guard try wait(after: step) else { throw .unreachable(.hungUp) }
+        }
+    }
+
+    mutating func send(_ request: consuming ByteBuffer) throws(Failure) {
+        while !request.isEmpty {
+            let step: Channel.Step
+            do throws(TLSError) {
+                step = try channel.write(request.span, Span())
+            } catch {
+                throw Failure(error)
             }
-        } catch {
-            throw .unreachable(error)
+            if case .moved(let count) = step {
+                request.consume(count)
+            } else if try !wait(after: step) {
+                throw .malformed
+            }
         }
     }
 
-    func send(_ request: borrowing ByteBuffer) throws(Failure) {
-        do throws(Errno) {
-            // Far smaller than the buffer of a socket that was never written to.
-            _ = try socket.write(request.span)
-        } catch {
-            throw .unreachable(error)
-        }
-        try watch(for: .reading)
-    }
-
-    func receive(bytesMax: Int, _ take: (Span<UInt8>) -> Void) throws(Failure) -> Int {
+    mutating func receive(bytesMax: Int, _ take: (Span<UInt8>) -> Void) throws(Failure) -> Int {
         var parser = ResponseParser()
         var input = ByteBuffer()
         while true {
@@ -165,7 +179,7 @@ private struct Conversation: ~Copyable {
         }
     }
 
-    private func receiveBody(
+    private mutating func receiveBody(
         _ head: ResponseHead, _ input: inout ByteBuffer, bytesMax: Int,
         _ take: (Span<UInt8>) -> Void
     ) throws(Failure) {
@@ -214,30 +228,51 @@ private struct Conversation: ~Copyable {
         }
     }
 
-    /// Waits for bytes and reads them. True when the connection has ended.
-    private func read(into input: inout ByteBuffer) throws(Failure) -> Bool {
+    /// Reads, and waits for bytes where there are none yet. True when the connection has ended.
+    private mutating func read(into input: inout ByteBuffer) throws(Failure) -> Bool {
         while true {
-            try wait()
-            do throws(Errno) {
-                let step = try input.append(upTo: 64 << 10) { (output) throws(Errno) in
-                    try socket.read(into: &output)
-                }
-                switch step {
-                case .moved: return false
-                case .finished: return true
-                case .wouldBlock: continue
+            // A peer that sends a byte at a time would otherwise be waited for without an end.
+            if Instant.now() >= deadline { throw .late }
+            let step: Channel.Step
+            do throws(TLSError) {
+                step = try input.append(upTo: 64 << 10) { (output) throws(TLSError) in
+                    try channel.read(into: &output)
                 }
             } catch {
-                throw .unreachable(error)
+                throw Failure(error)
             }
+            if case .moved = step { return false }
+            // Without a farewell nobody knows whether that was all.
+            if step == .cut { throw .malformed }
+            guard try wait(after: step) else { return true }
         }
+    }
+
+    /// Waits until the step can be tried again. False when there is nothing to wait for any more.
+    private func wait(after step: Channel.Step) throws(Failure) -> Bool {
+        let interest: Poller.Interest
+        switch step {
+        case .moved: return true
+        case .finished, .cut: return false
+        case .wantsRead: interest = .reading
+        case .wantsWrite: interest = .writing
+        }
+        do throws(Errno) {
+            try poller.change(channel.socket, to: interest, ticket: Conversation.ticket)
+        } catch {
+            throw Failure(.socketFailed(error))
+        }
+        try wait()
+        return true
     }
 
     private func wait() throws(Failure) {
         while poller.wait(until: deadline, from: .now()) == 0 {
             if Instant.now() >= deadline { throw .late }
         }
-        // A peer that sends a byte at a time would otherwise be waited for without an end.
-        if Instant.now() >= deadline { throw .late }
     }
+}
+
+extension PushgatewayReader.Failure {
+    fileprivate init(_ error: TLSError) { self = .unreachable(ConnectFailure(error)) }
 }

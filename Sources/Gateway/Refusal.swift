@@ -6,6 +6,9 @@ import HTTP
 /// Every way a request is told no, in the order in which it may meet them. A refusal alone knows its
 /// status, its text and the word that logs and metrics use for it.
 enum Refusal: Equatable {
+    /// A reload has taken the address or the user off the lists, and the connection is still open.
+    case revoked
+
     // The head
     case headRefused(HeadError)
     case headTooSlow
@@ -52,7 +55,7 @@ enum Refusal: Equatable {
     case notReady
 
     static func == (left: Refusal, right: Refusal) -> Bool {
-        left.word.span.isEqual(to: right.word) && left.status == right.status
+        left.reason == right.reason && left.status == right.status
     }
 }
 
@@ -60,6 +63,8 @@ enum Refusal: Equatable {
 enum UpstreamFault: Equatable {
     case closed
     case malformed
+    /// It does not let the gate in.
+    case loginRefused
     case status(Int)
 }
 
@@ -75,7 +80,7 @@ extension Refusal {
             .badRequest
         case .bodyMalformed(let error): error.status
         case .credentialsMissing, .credentialsWrong: .unauthorized
-        case .accessRefused: .forbidden
+        case .accessRefused, .revoked: .forbidden
         case .loginsTooMany, .quotaExceeded: .tooManyRequests
         case .lengthMissing: .lengthRequired
         case .encodingUnknown: .unsupportedMediaType
@@ -91,6 +96,7 @@ extension Refusal {
     /// What to tell the client, in a sentence somebody can act on at night.
     var sentence: StaticString {
         switch self {
+        case .revoked: "this address or this user is not on the gate's lists any more"
         case .headRefused(let error): error.sentence
         case .headTooSlow: "the request did not arrive in time"
         case .notFound:
@@ -136,6 +142,8 @@ extension Refusal {
             "the Pushgateway closed the connection; the push may have been stored, and sending it again is safe"
         case .upstreamUnclear(.malformed):
             "the Pushgateway's answer makes no sense; the push may have been stored, and sending it again is safe"
+        case .upstreamUnclear(.loginRefused):
+            "the Pushgateway does not let the gate in, which its operator has to mend; the push was not stored"
         case .upstreamUnclear(.status):
             "the Pushgateway answered with an error of its own; is upstream.url its address?"
         case .upstreamRefused: "the Pushgateway refused the push"
@@ -146,41 +154,7 @@ extension Refusal {
     }
 
     /// The word for it in logs and metrics.
-    var word: StaticString {
-        switch self {
-        case .headRefused: "head_malformed"
-        case .headTooSlow: "head_too_slow"
-        case .notFound: "not_found"
-        case .methodNotAllowed: "method_not_allowed"
-        case .bodyNotExpected: "body_not_expected"
-        case .credentialsMissing: "credentials_missing"
-        case .credentialsWrong: "wrong_credentials"
-        case .loginsTooMany: "logins_too_many"
-        case .loginQueueFull: "login_queue_full"
-        case .groupingKeyRefused: "grouping_key_malformed"
-        case .queryGiven: "query_given"
-        case .accessRefused: "access_refused"
-        case .quotaExceeded: "quota_exceeded"
-        case .lengthMissing: "length_missing"
-        case .encodingUnknown: "encoding_unknown"
-        case .bodyTooLarge: "body_too_large"
-        case .bodyTooDense: "body_too_dense"
-        case .memoryShort: "memory_short"
-        case .bodyTooSlow: "body_too_slow"
-        case .bodyMalformed: "body_malformed"
-        case .gzipMalformed: "gzip_malformed"
-        case .bodyEmpty: "body_empty"
-        case .bodyInvalid: "body_invalid"
-        case .familyClashes: "family_clashes"
-        case .upstreamUnreachable: "upstream_unreachable"
-        case .upstreamBusy: "upstream_busy"
-        case .upstreamTooLate: "upstream_too_late"
-        case .upstreamUnclear: "upstream_unclear"
-        case .upstreamRefused: "upstream_refused"
-        case .draining: "draining"
-        case .notReady: "not_ready"
-        }
-    }
+    var word: StaticString { reason.word }
 
     /// How long a client that comes back should wait, in seconds.
     var retryAfterSeconds: Int? {
@@ -196,7 +170,8 @@ extension Refusal {
     /// After these nobody can say where the next request would begin.
     var endsConnection: Bool {
         switch self {
-        case .headRefused, .headTooSlow, .bodyTooSlow, .bodyMalformed, .bodyNotExpected, .draining:
+        case .revoked, .headRefused, .headTooSlow, .bodyTooSlow, .bodyMalformed, .bodyNotExpected,
+            .draining:
             true
         default: false
         }

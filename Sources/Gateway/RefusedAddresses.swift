@@ -2,60 +2,73 @@ import Bytes
 import Reactor
 
 /// Who was turned away at the door, told to the operator without letting a scanner fill the log: an
-/// address once at first, then at most once a minute with its count, and never too many a minute.
+/// address at once when it is new, then once a minute with its count as long as it comes, and never too
+/// many a minute. Every connection is in exactly one count.
 struct RefusedAddresses {
-    private struct Entry {
-        var count = 0
-        var toldAt: Instant
-    }
-
     private static let interval = Interval.seconds(60)
     private static let addressesMax = 1024
-    private static let linesPerInterval = 60
+    /// Of each kind: of new ones at once, and of counts at the end of a minute.
+    private static let linesMax = 30
 
-    private var entries: [IPAddress: Entry] = [:]
-    private var intervalEnd = Instant(nanoseconds: 0)
-    private var lines = 0
-    private var untold = 0
+    /// Connections that were not told of yet, by address.
+    private var counts: [IPAddress: Int] = [:]
+    /// Those of addresses for which there is no place.
+    private var others = 0
+    private var linesLeft = 0
+    /// When what is not told yet has to be; the distant future while nobody comes.
+    private(set) var due = Instant.distantFuture
 
-    /// What is to be told now: how often this address came since it was last told of, and how many
-    /// connections of others went untold.
+    /// What is to be told now: how often this address came and was not told of, and how many
+    /// connections of others will not be told of by their address.
     struct Notice: Equatable {
-        let count: Int
-        let untold: Int
+        let address: IPAddress
+        var count: Int
+        var others = 0
     }
 
     /// Counts a connection from `address`; gives what to tell, if anything.
     mutating func note(_ address: IPAddress, at now: Instant) -> Notice? {
-        if now >= intervalEnd {
-            intervalEnd = now + RefusedAddresses.interval
-            lines = 0
-        }
-        if var entry = entries[address] {
-            entry.count += 1
-            let isDue = now >= entry.toldAt + RefusedAddresses.interval
-            let notice = isDue ? tell(entry.count) : nil
-            if notice != nil { entry = Entry(count: 0, toldAt: now) }
-            entries[address] = entry
-            return notice
-        }
-        if entries.count >= RefusedAddresses.addressesMax { forgetOld(at: now) }
-        guard entries.count < RefusedAddresses.addressesMax, let notice = tell(1) else {
-            untold += 1
+        if due == .distantFuture { beginInterval(at: now) }
+        if let index = counts.index(forKey: address) {
+            counts.values[index] += 1
             return nil
         }
-        entries[address] = Entry(toldAt: now)
-        return notice
+        guard counts.count < RefusedAddresses.addressesMax else {
+            others += 1
+            return nil
+        }
+        guard linesLeft > 0 else {
+            counts[address] = 1
+            return nil
+        }
+        linesLeft -= 1
+        counts[address] = 0
+        return Notice(address: address, count: 1)
     }
 
-    private mutating func tell(_ count: Int) -> Notice? {
-        guard lines < RefusedAddresses.linesPerInterval else { return nil }
-        lines += 1
-        defer { untold = 0 }
-        return Notice(count: count, untold: untold)
+    /// What was not told yet, those first who came most often. Who is told of is not new in the minute
+    /// that begins now.
+    mutating func tellAll(at now: Instant) -> [Notice] {
+        let untold = counts.filter { $0.value > 0 }.sorted {
+            ($1.value, $0.key) < ($0.value, $1.key)
+        }
+        var notices = untold.prefix(RefusedAddresses.linesMax).map {
+            Notice(address: $0.key, count: $0.value)
+        }
+        others += untold.dropFirst(RefusedAddresses.linesMax).reduce(0) { $0 + $1.value }
+        counts = Dictionary(uniqueKeysWithValues: notices.map { ($0.address, 0) })
+        guard let last = notices.indices.last else {
+            due = .distantFuture
+            return []
+        }
+        notices[last].others = others
+        others = 0
+        beginInterval(at: now)
+        return notices
     }
 
-    private mutating func forgetOld(at now: Instant) {
-        entries = entries.filter { $0.value.toldAt + RefusedAddresses.interval > now }
+    private mutating func beginInterval(at now: Instant) {
+        due = now + RefusedAddresses.interval
+        linesLeft = RefusedAddresses.linesMax
     }
 }

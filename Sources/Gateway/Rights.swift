@@ -10,13 +10,14 @@ struct Rights: Sendable {
 
     /// - Parameters:
     ///   - users: who can log in at all.
+    ///   - previous: what was counted until now, which goes on.
     ///   - complain: is told, with the place, what makes a rule useless or is wrong with it.
     init(
         _ configuration: Configuration, users: UserFile, allowlist: Allowlist,
-        _ complain: (Problem.Severity, Position, String) -> Void
+        keeping previous: Quotas?, _ complain: (Problem.Severity, Position, String) -> Void
     ) {
         access = AccessRules(configuration.auth.users, allowlist: allowlist, complain)
-        quotas = Quotas(access.accountHolders(in: users))
+        quotas = Quotas(access.accountHolders(in: users), keeping: previous)
         areUnlimited = configuration.auth.users == nil
         let strangers = access.strangers(in: users)
         for place in strangers.withoutPassword {

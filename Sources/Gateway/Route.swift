@@ -37,7 +37,7 @@ enum Route: Equatable {
         }
     }
 
-    private static func question(_ path: Span<UInt8>) -> Question? {
+    static func question(_ path: Span<UInt8>) -> Question? {
         if path.isEqual(to: "/-/healthy") || path.isEqual(to: "/healthz") { return .health }
         if path.isEqual(to: "/-/ready") || path.isEqual(to: "/readyz") { return .readiness }
         return nil

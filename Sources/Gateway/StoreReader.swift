@@ -1,14 +1,13 @@
 import Bytes
 import Catalogue
-package import Configuration
+import Configuration
+import HTTP
 import Reactor
 
 /// Asks the Pushgateway what it holds and whether it can be scraped, for whoever may wait.
 package struct StoreReader: Sendable {
     private let pages: PushgatewayReader
-    /// Where it is, for commands.
-    let url: String
-
+    private var access: UpstreamAccess { pages.dialer.access }
     /// How long a page may take, and how long it may be.
     private static let patience = Interval.seconds(8)
     private static let scrapeBytesMax = 512 << 20
@@ -18,10 +17,9 @@ package struct StoreReader: Sendable {
     /// How many groups are named: more is not read, and the first may be all there is to mend.
     private static let culpritsMax = 10
 
-    package init(_ upstream: Configuration.Upstream) {
-        pages = PushgatewayReader(upstream)
-        url = upstream.url.value.description
-    }
+    package init(_ dialer: Dialer) { pages = PushgatewayReader(dialer) }
+
+    package var url: String { access.url.description }
 
     /// A scrape that fails: why, and the start of what the Pushgateway said to it.
     package struct FailedScrape: Sendable {
@@ -29,8 +27,8 @@ package struct StoreReader: Sendable {
         let answer: [UInt8]
     }
 
-    /// Reads `/metrics` as a Prometheus would; nil when that succeeds.
-    package func scrapeFailure() -> FailedScrape? {
+    /// Reads `/metrics` as a Prometheus would; nil when that succeeds. `take` gets it piece by piece.
+    package func scrapeFailure(_ take: (Span<UInt8>) -> Void = { _ in }) -> FailedScrape? {
         var answer: [UInt8] = []
         do throws(PushgatewayReader.Failure) {
             let status = try pages.read(
@@ -39,8 +37,10 @@ package struct StoreReader: Sendable {
             ) { bytes in
                 let room = StoreReader.reasonBytesMax - answer.count
                 if room > 0 { answer.append(copying: bytes.extracting(first: room)) }
+                take(bytes)
             }
-            return status == 200 ? nil : FailedScrape(reason: "status \(status)", answer: answer)
+            guard status != 200 else { return nil }
+            return FailedScrape(reason: access.meaning(ofStatus: status), answer: answer)
         } catch {
             return FailedScrape(reason: error.sentence, answer: [])
         }
@@ -65,6 +65,25 @@ package struct StoreReader: Sendable {
         do throws(ListingError) { return try reader.finish() } catch { return nil }
     }
 
+    /// Deletes the group whose path, in canonical form, this is: past the gate, so only for what a
+    /// command has made itself. Says why when that fails.
+    package func deletionFailure(ofGroupAt path: Span<UInt8>) -> String? {
+        do throws(PushgatewayReader.Failure) {
+            let status = try pages.ask(
+                .delete, path, bytesMax: StoreReader.reasonBytesMax,
+                until: .now() + StoreReader.patience
+            ) { _ in }
+            return status == 200 || status == 202 ? nil : access.meaning(ofStatus: status)
+        } catch {
+            return error.sentence
+        }
+    }
+
+    /// The command that does the same.
+    package func deletionCommand(ofGroupAt path: Span<UInt8>) -> String {
+        "curl -X DELETE \(access.curlArguments)\(String(decoding: path))"
+    }
+
     // MARK: For a person
 
     /// A group that makes every scrape fail.
@@ -84,7 +103,7 @@ package struct StoreReader: Sendable {
             .prefix(StoreReader.culpritsMax).map { finding in
                 Culprit(
                     group: listing.description(of: finding.group), reason: finding.sentence,
-                    repair: finding.command(url: url))
+                    repair: finding.command(at: access.curlArguments))
             }
     }
 

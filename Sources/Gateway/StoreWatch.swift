@@ -4,10 +4,12 @@ import Catalogue
 import Configuration
 import Reactor
 
-/// What a worker writes to the watch.
+/// What others write to the watch.
 enum WatchLetter: Sendable {
     /// Somebody waits for a listing that is fresher than the last one.
     case listingWanted
+    /// The Pushgateway may be another one.
+    case snapshotChanged
 }
 
 /// Keeps an eye on the Pushgateway, from a thread that may wait for it: whether it can be scraped, and
@@ -16,14 +18,16 @@ enum WatchLetter: Sendable {
 /// Its own `/-/ready` is of no use: that stays 200 while every scrape fails.
 struct StoreWatch: ~Copyable {
     private let process: ProcessState
-    private let reader: StoreReader
-    private let rights: Rights
+    private var snapshot: Snapshot
+    private var reader: StoreReader
+    private var rights: Rights { snapshot.rights }
     private var key = GroupingKey()
     private let poller: Poller
     private var nextScrape = Instant(nanoseconds: 0)
     private var nextListing = Instant(nanoseconds: 0)
     private var lastListing = Instant(nanoseconds: 0)
     private var failures = 0
+    private var knowsJobs = false
 
     private static let scrapeInterval = Interval.seconds(10)
     private static let listingInterval = Interval.seconds(30)
@@ -33,37 +37,50 @@ struct StoreWatch: ~Copyable {
     private static let failuresMax = 2
 
     /// Starts the thread.
-    static func start(for snapshot: Snapshot, _ process: ProcessState) throws(Errno) {
+    static func start(_ process: ProcessState) throws(Errno) {
         try Thread.start(name: "kanmon-watch") {
             do throws(Errno) {
                 let poller = try Poller()
                 try process.watchMailbox.watch(
                     by: poller, ticket: Ticket(kind: 0, slot: 0, generation: 0))
-                var watch = StoreWatch(snapshot, process, poller)
+                var watch = StoreWatch(process, poller)
                 while true { watch.turn() }
             } catch {
-                process.log.write(.error, "the Pushgateway is not watched") { line in
-                    line.add("error", error.description)
-                }
+                process.end(because: "the Pushgateway cannot be watched", error)
             }
         }
     }
 
-    private init(_ snapshot: Snapshot, _ process: ProcessState, _ poller: Poller) {
+    private init(_ process: ProcessState, _ poller: Poller) {
         (self.process, self.poller) = (process, poller)
-        rights = snapshot.rights
-        reader = StoreReader(snapshot.configuration.upstream)
+        snapshot = process.snapshot
+        reader = StoreReader(snapshot.upstream)
     }
 
     private mutating func turn() {
         _ = poller.wait(until: min(nextScrape, nextListing), from: .now())
-        let letters = process.watchMailbox.collect()
         let now = Instant.now()
-        if !letters.isEmpty {
-            nextListing = min(nextListing, max(now, lastListing + StoreWatch.listingIntervalMin))
+        for letter in process.watchMailbox.collect() {
+            switch letter {
+            case .listingWanted:
+                nextListing = min(
+                    nextListing, max(now, lastListing + StoreWatch.listingIntervalMin))
+            case .snapshotChanged: takeSnapshot(at: now)
+            }
         }
         if now >= nextListing { list(at: now) }
         if now >= nextScrape { scrape(at: now) }
+    }
+
+    /// A Pushgateway that is another one is looked at soon; what was learned of the old one goes on
+    /// to count until then.
+    private mutating func takeSnapshot(at now: Instant) {
+        let previous = snapshot
+        snapshot = process.snapshot
+        reader = StoreReader(snapshot.upstream)
+        guard snapshot.upstream.access != previous.upstream.access else { return }
+        (nextScrape, nextListing) = (now, now)
+        failures = 0
     }
 
     // MARK: What it holds
@@ -72,6 +89,7 @@ struct StoreWatch: ~Copyable {
         (lastListing, nextListing) = (now, now + StoreWatch.listingInterval)
         guard let listing = reader.listing() else { return }
         count(groupsOf: listing, at: now)
+        if !knowsJobs { learnJobs(from: listing) }
         let catalogue = FamilyCatalogue(listing)
         for mailbox in process.mailboxes { mailbox.post(.catalogue(catalogue, askedAt: now)) }
     }
@@ -88,6 +106,21 @@ struct StoreWatch: ~Copyable {
             rights.quotas.learn(key, under: rights.access, at: moment.nanoseconds)
         }
         rights.quotas.forget(unseenSince: moment.nanoseconds)
+    }
+
+    /// When each job was last pushed before this process began, so that a restart raises no alarm. Later
+    /// the gate knows by itself.
+    private mutating func learnJobs(from listing: GroupListing) {
+        knowsJobs = true
+        for group in 0..<listing.groupCount {
+            let seconds = listing.pushTime(of: group)
+            // What is beyond all calendars is no time at all.
+            guard seconds > 0, seconds < 253_402_300_800 else { continue }
+            let time = WallClock(milliseconds: UInt64(seconds * 1000))
+            listing.withValue(of: "job", in: group) { name in
+                process.metrics.jobs.job(named: name).noteEarlierPush(at: time)
+            }
+        }
     }
 
     // MARK: Whether it can be scraped

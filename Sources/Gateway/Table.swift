@@ -8,6 +8,10 @@ enum Party: UInt8 {
     case workerMailbox = 4
     case client = 5
     case upstream = 6
+    case successor = 7
+    case predecessor = 8
+    case adminListener = 9
+    case admin = 10
 
     /// The ticket of a party of which a loop has one, or a few known by index.
     func ticket(_ index: Int = 0) -> Ticket { Ticket(kind: rawValue, slot: index, generation: 0) }

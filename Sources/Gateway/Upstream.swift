@@ -4,19 +4,23 @@ import Reactor
 
 /// One worker's share of the connections to the Pushgateway, and the pushes that wait for one.
 struct Upstream: ~Copyable {
-    var connections = Table<UpstreamConnection>(of: .upstream)
+    private(set) var connections = Table<UpstreamConnection>(of: .upstream)
     var deadlines: Deadlines
+    private(set) var dialer: Dialer
     /// Connections that carry nothing right now; the last one used is the first to be used again.
     private var idle: [Ticket] = []
     private var waiting = ExchangeQueue()
-    private let connectionsMax: Int
+    private var connectionsMax: Int
 
-    /// Where the Pushgateway is; empty while its name cannot be resolved.
-    var addresses: [SocketAddress]
+    /// Counts the ways in which the Pushgateway was reached. What was connected in another way than the
+    /// present one ends what it carries, and carries nothing more.
+    private var generation = 0
+    /// How many connections are of this generation.
+    private var presentCount = 0
+
+    /// Where the Pushgateway is. Nil until its name was looked up; empty while it cannot be resolved.
+    private(set) var addresses: [PeerAddress]?
     private var nextAddress = 0
-
-    let host: [UInt8]
-    let pathPrefix: [UInt8]
 
     /// How long a connection that carries nothing is kept.
     static let idleMax = Interval.seconds(60)
@@ -24,20 +28,58 @@ struct Upstream: ~Copyable {
     /// ends the queue sooner.
     private static let waitingMax = 4096
 
-    init(_ settings: Configuration.Upstream, share: Int, now: Instant) {
+    init(_ dialer: Dialer, share: Int, now: Instant) {
         connectionsMax = max(1, share)
         deadlines = Deadlines(now: now)
-        let url = settings.url.value
-        host = Array(url.authority.utf8)
-        pathPrefix = Array(url.prefix.utf8)
-        addresses =
-            switch url.host {
-            case .address(let address): [SocketAddress(address: address, port: url.port)]
-            case .name: []
-            }
+        self.dialer = dialer
+        addresses = dialer.access.fixedAddresses
     }
 
-    var hasRoom: Bool { connections.count < connectionsMax }
+    /// Goes over to other settings, between two events. Idle connections that do not fit them end at
+    /// once; those that carry a push end after it; who waits, waits on and goes the new way.
+    /// - Parameter found: where the Pushgateway is, if its name was looked up already.
+    mutating func use(_ dialer: Dialer, share: Int, addresses found: [PeerAddress]? = nil) {
+        connectionsMax = max(1, share)
+        let (old, new) = (self.dialer.access, dialer.access)
+        if old != new {
+            if !new.isOfSamePlace(as: old) {
+                addresses = new.fixedAddresses ?? found
+                nextAddress = 0
+            }
+            self.dialer = dialer
+            generation &+= 1
+            presentCount = 0
+        }
+        for ticket in idle {
+            guard let connection = connections[ticket], !mayCarryMore(connection) else { continue }
+            connection.sayFarewell()
+            remove(connection)
+        }
+        idle.removeAll { connections[$0] == nil }
+    }
+
+    // MARK: Connections
+
+    /// May one more be opened? Those of another generation are on their way out; a few reloads in a row
+    /// must not make many of them.
+    var hasRoom: Bool {
+        presentCount < connectionsMax && connections.count < 2 * connectionsMax
+    }
+
+    /// Puts a connection there that is about to carry a push.
+    mutating func add(_ channel: consuming Channel, to address: PeerAddress) -> UpstreamConnection {
+        let ticket = connections.reserve()
+        let connection = UpstreamConnection(
+            ticket: ticket, channel: channel, address: address, generation: generation)
+        connections.insert(connection, at: ticket)
+        presentCount += 1
+        return connection
+    }
+
+    /// Is it of the present generation, and within the bound?
+    func mayCarryMore(_ connection: UpstreamConnection) -> Bool {
+        connection.generation == generation && presentCount <= connectionsMax
+    }
 
     /// A connection that is open and carries nothing.
     mutating func takeIdle() -> UpstreamConnection? {
@@ -56,17 +98,33 @@ struct Upstream: ~Copyable {
     mutating func remove(_ connection: UpstreamConnection) {
         deadlines.clear(connection.ticket.slot)
         connections.remove(connection.ticket)
+        if connection.generation == generation { presentCount -= 1 }
         if idle.count > 2 * connectionsMax { idle.removeAll { connections[$0] == nil } }
     }
 
+    // MARK: Addresses
+
     /// The address to connect to now. Each failure goes on to the next one.
-    var address: SocketAddress? {
-        addresses.isEmpty ? nil : addresses[nextAddress % addresses.count]
+    var address: PeerAddress? {
+        guard let addresses, !addresses.isEmpty else { return nil }
+        return addresses[nextAddress % addresses.count]
     }
 
     mutating func tryNextAddress() {
-        nextAddress = addresses.isEmpty ? 0 : (nextAddress + 1) % addresses.count
+        guard let addresses, !addresses.isEmpty else { return }
+        nextAddress = (nextAddress + 1) % addresses.count
     }
+
+    /// Takes over what a name was found to stand for, if it is still the one that is wanted.
+    mutating func learn(_ found: [PeerAddress], of url: UpstreamURL) {
+        let wanted = dialer.access.url
+        if wanted.host == url.host && wanted.port == url.port { addresses = found }
+    }
+
+    // MARK: Waiting
+
+    /// Can a push that waits go out on a connection of its own?
+    var canOpen: Bool { hasRoom && addresses != nil }
 
     /// Lets a push wait for a connection. False when too many do.
     mutating func enqueue(_ exchange: ExchangeID) -> Bool {
@@ -76,10 +134,14 @@ struct Upstream: ~Copyable {
     }
 
     mutating func dequeue() -> ExchangeID? { waiting.removeFirst() }
+
+    /// Nobody waits for this push any more: its place is free for another.
+    mutating func giveUpPlace(of exchange: ExchangeID) { waiting.remove(exchange) }
+
+    var waitingCount: Int { waiting.count }
 }
 
-/// First in, first out; storage is reclaimed as it runs empty. Who has gone meanwhile is found out
-/// when his turn comes.
+/// First in, first out; storage is reclaimed as it runs empty.
 private struct ExchangeQueue {
     private var exchanges: [ExchangeID] = []
     private var first = 0
@@ -97,5 +159,10 @@ private struct ExchangeQueue {
             first = 0
         }
         return exchange
+    }
+
+    /// Who gives up has mostly waited longest, so the search is short.
+    mutating func remove(_ exchange: ExchangeID) {
+        if let index = exchanges[first...].firstIndex(of: exchange) { exchanges.remove(at: index) }
     }
 }

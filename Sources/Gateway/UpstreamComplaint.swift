@@ -55,6 +55,15 @@ enum UpstreamComplaint: Equatable {
         self = .broken(RefusalText.shown(name: first.family.span))
     }
 
+    /// Whether these are the words of a server that was spoken to in the clear where it wants TLS.
+    static func demandsTLS(_ answer: Span<UInt8>) -> Bool {
+        let searched = answer.extracting(first: 512)
+        // What servers in Go say, such as the Pushgateway itself, and what nginx says.
+        return searched.hasPrefix("Client sent an HTTP request to an HTTPS server")
+            || searched.hasPrefix("<html>")
+                && searched.holds("plain HTTP request was sent to HTTPS port")
+    }
+
     private init(_ reason: ScrapeError, about name: String) {
         switch reason.kind {
         case .otherType, .ownType: self = .typeTaken(name)
@@ -105,6 +114,10 @@ extension Span<UInt8> {
             start = found + 1
         }
         return false
+    }
+
+    fileprivate func holds(_ words: StaticString) -> Bool {
+        indices.contains { extracting($0...).hasPrefix(words) }
     }
 
     private func isNamePart(at index: Int) -> Bool {

@@ -1,15 +1,18 @@
 import Bytes
 import HTTP
 import Reactor
+import TLS
 
 /// One connection to the Pushgateway: a request out, a response in, and again.
 final class UpstreamConnection {
-    enum State { case connecting, idle, busy }
+    enum State { case connecting, shakingHands, idle, busy }
 
     let ticket: Ticket
-    let socket: FileDescriptor
+    private var channel: Channel
     /// Which of the Pushgateway's addresses this is.
-    let address: SocketAddress
+    let address: PeerAddress
+    /// Which of the ways to reach the Pushgateway it was made by.
+    let generation: Int
     var state = State.connecting
     var interest: Poller.Interest
 
@@ -23,6 +26,9 @@ final class UpstreamConnection {
     private var head = ByteBuffer()
     private var bodySent = 0
     private var isSent = false
+    /// TLS has to hear or to say something of its own before it can go on.
+    private(set) var sendingWantsRead = false
+    private(set) var readingWantsWrite = false
 
     private var input = ByteBuffer()
     private var parser = ResponseParser()
@@ -37,11 +43,28 @@ final class UpstreamConnection {
     /// A body up to this size goes out in one piece with its head: copying it costs less than gathering.
     private static let copiedBodyMax = 4096
 
-    init(ticket: Ticket, socket: consuming FileDescriptor, address: SocketAddress) {
-        (self.ticket, self.address) = (ticket, address)
-        self.socket = socket
+    init(ticket: Ticket, channel: consuming Channel, address: PeerAddress, generation: Int) {
+        (self.ticket, self.address, self.generation) = (ticket, address, generation)
+        self.channel = channel
         interest = .writing
     }
+
+    func watch(by poller: Poller) throws(Errno) {
+        try poller.add(channel.socket, for: interest, ticket: ticket)
+    }
+
+    func watch(by poller: Poller, for interest: Poller.Interest) throws(Errno) {
+        guard interest != self.interest else { return }
+        try poller.change(channel.socket, to: interest, ticket: ticket)
+        self.interest = interest
+    }
+
+    /// Why the connection did not come about; nil when it did.
+    var connectionError: Errno? { Socket.connectionError(of: channel.socket) }
+
+    func handshake() throws(TLSError) -> Channel.Step { try channel.handshake() }
+
+    func sayFarewell() { channel.sayFarewell() }
 
     /// Takes a request on: `writeHead` writes all of it that stands before the body.
     func begin(_ exchange: Exchange, at now: Instant, _ writeHead: (inout ByteBuffer) -> Void) {
@@ -70,12 +93,11 @@ final class UpstreamConnection {
     }
 
     /// Sends once. True when all of the request has been sent.
-    func send(body: Span<UInt8>) throws(Errno) -> Bool {
+    func send(body: Span<UInt8>) throws(TLSError) -> Bool {
         let rest = body.extracting(min(bodySent, body.count)..<body.count)
         if head.isEmpty && rest.isEmpty { return true }
-        let step = try head.withSpan { (head) throws(Errno) in
-            rest.isEmpty ? try socket.write(head) : try socket.write(head, rest)
-        }
+        let step = try head.withSpan { (head) throws(TLSError) in try channel.write(head, rest) }
+        sendingWantsRead = step == .wantsRead
         guard case .moved(let count) = step else { return false }
         let ofHead = min(count, head.count)
         head.consume(ofHead)
@@ -84,14 +106,26 @@ final class UpstreamConnection {
         return isSent
     }
 
+    /// What the poller has to watch for while the request is on its way.
+    var sendingInterest: Poller.Interest {
+        isSent || sendingWantsRead ? .reading : [.reading, .writing]
+    }
+
     /// Has any byte of an answer arrived?
     var hasAnswerBytes: Bool { !input.isEmpty || response != nil || interimCount > 0 }
 
-    /// Reads once from the socket.
-    func read() throws(Errno) -> FileDescriptor.Step {
-        try input.append(upTo: 16 << 10) { (output) throws(Errno) in
-            try socket.read(into: &output)
+    /// Reads once.
+    func read() throws(TLSError) -> Channel.Step {
+        let step = try input.append(upTo: 16 << 10) { (output) throws(TLSError) in
+            try channel.read(into: &output)
         }
+        readingWantsWrite = step == .wantsWrite
+        return step
+    }
+
+    /// Whether what has come while nothing was asked for is TLS's own business, such as a ticket.
+    func isStillQuiet() -> Bool {
+        do throws(TLSError) { return try read() == .wantsRead } catch { return false }
     }
 
     /// A whole response, read from what has arrived.
@@ -109,7 +143,7 @@ final class UpstreamConnection {
             return nil
         }
         guard try readBody(head, isEnd: isEnd) else {
-            if isEnd { throw .malformed }
+            if isEnd { throw .malformed("it ends before its body does") }
             return nil
         }
         // Bytes behind the response belong to no request, and an answer that came before the request
@@ -130,7 +164,9 @@ final class UpstreamConnection {
                 chunks = ChunkedDecoder()
             } else {
                 interimCount += 1
-                if interimCount > UpstreamConnection.interimMax { throw .malformed }
+                guard interimCount <= UpstreamConnection.interimMax else {
+                    throw .malformed("there are too many interim answers before it")
+                }
             }
         }
         return response
@@ -142,7 +178,7 @@ final class UpstreamConnection {
                 try parser.parse(bytes, requestMethod: method)
             }
         } catch {
-            throw .malformed
+            throw .malformed(error.sentence)
         }
     }
 
@@ -151,7 +187,7 @@ final class UpstreamConnection {
         switch head.body {
         case .none: return true
         case .length(let length):
-            guard length <= bytesMax else { throw .malformed }
+            guard length <= bytesMax else { throw .tooLong }
             let count = min(input.count, length - answer.count)
             answer.append(input.span.extracting(0..<count))
             input.consume(count)
@@ -164,10 +200,10 @@ final class UpstreamConnection {
                 input.consume(progress.consumed)
                 return progress.isComplete
             } catch {
-                throw .malformed
+                throw .malformed(error.sentence)
             }
         case .untilClose:
-            guard answer.count + input.count <= bytesMax else { throw .malformed }
+            guard answer.count + input.count <= bytesMax else { throw .tooLong }
             answer.append(input.span)
             input.removeAll()
             return isEnd
@@ -176,8 +212,11 @@ final class UpstreamConnection {
 }
 
 /// Why a response cannot be had from a connection.
-enum UpstreamError: Error, Equatable {
+enum UpstreamError: Error {
     /// It ended before a byte of it came, or in the middle of its head.
     case closed
-    case malformed
+    /// What is wrong with it, for the log.
+    case malformed(StaticString)
+
+    static let tooLong = UpstreamError.malformed("it is longer than the answer to a push can be")
 }

@@ -33,12 +33,14 @@ extension Worker {
             text.append(" families\n")
         }
         send(Answer(status, contentType: Worker.plainText), to: client)
+        if exchange.method != .delete { countPush(exchange) }
     }
 
     /// Every no goes out here. `detail` is what is said behind the sentence.
     mutating func refuse(_ client: Client, _ refusal: Refusal, detail: String = "") {
         let exchange = client.exchange
         exchange.refusal = refusal
+        count(refusal, of: client)
         text.removeAll()
         let refusalText = RefusalText(refusal, detail: detail, of: exchange)
         var answer = Answer(refusal.status, contentType: Worker.plainText)
@@ -88,17 +90,50 @@ extension Worker {
         if client.output.capacity == 0 { client.output = buffers.take() }
     }
 
-    /// The line of the log that tells what became of a request.
-    func report(_ exchange: Exchange, of client: Client) {
+    // MARK: What is counted
+
+    /// The Pushgateway took a push.
+    private mutating func countPush(_ exchange: Exchange) {
+        tally.count(.samples, exchange.samples)
+        tally.count(.bodyBytes, exchange.body.count)
+        // A connection mostly pushes to one group, and then nothing has to be looked up.
+        if exchange.group != exchange.jobGroup || exchange.job == nil {
+            exchange.job = exchange.key.withJob { jobs.job(named: $0) }
+            exchange.jobGroup = exchange.group
+        }
+        exchange.job?.countPush(at: date.time)
+    }
+
+    private func count(_ refusal: Refusal, of client: Client) {
+        let exchange = client.exchange
+        tally.count(refusal)
+        process.metrics.refusals.note(
+            RecentRefusals.Entry(
+                time: .now(), requestID: exchange.requestID, address: client.peer.address,
+                user: exchange.hasLoggedIn ? [UInt8](copying: exchange.user.span) : nil,
+                reason: refusal.reason, status: refusal.status, count: 1))
+    }
+
+    /// A request was answered.
+    func countAnswer(to exchange: Exchange) {
+        tally.countRequest(exchange.method, answeredWith: exchange.status)
+        tally.count(.active, -1)
+        guard exchange.isPush else { return }
+        tally.observe(.push, nanoseconds: now.nanoseconds(since: exchange.beganAt))
+    }
+
+    /// What became of a request: for the audit trail, and as a line of the log.
+    mutating func report(_ exchange: Exchange, of client: Client) {
+        audit(exchange, of: client)
         let isPush = exchange.isPush
         let level = level(of: exchange, isPush: isPush)
         guard process.log.isOn(level) else { return }
         let message: StaticString =
             exchange.refusal != nil ? "request refused" : isPush ? "push accepted" : "health asked"
         process.log.write(level, message) { line in
-            line.add("id", RequestIDs.name(of: exchange.requestID))
-            if !exchange.user.isEmpty { line.add("user", exchange.user.span) }
-            line.add("from", client.peer.address.description)
+            line.add("id", RequestIDs.text(of: exchange.requestID).span)
+            if exchange.isUserKnown { line.add("user", exchange.user.span) }
+            line.add("from", client.peer.address)
             if isPush, exchange.keyError == nil {
                 var group = ByteBuffer()
                 exchange.key.writeDescription(into: &group)
@@ -130,14 +165,15 @@ extension Worker {
 /// The `Date` field, written once a second.
 struct DateField: ~Copyable {
     var bytes = ByteBuffer(capacity: HTTPDate.length)
-    private var second = -1
+    /// When it was last looked at.
+    private(set) var time = WallClock(milliseconds: 0)
 
     mutating func refresh() {
-        let now = WallClock.now().seconds
-        guard now != second else { return }
-        second = now
+        let before = time.seconds
+        time = .now()
+        guard time.seconds != before else { return }
         bytes.removeAll()
-        HTTPDate.append(secondsSince1970: now, to: &bytes)
+        HTTPDate.append(secondsSince1970: time.seconds, to: &bytes)
     }
 }
 

@@ -87,6 +87,7 @@ extension Worker {
             switch try client.handshake() {
             case .moved:
                 endHandshake(of: client)
+                tally.countHandshake(isVersion13: client.isVersion13)
                 client.phase = .serving
                 // The first request is due at once: only a connection that has served may idle.
                 deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.head)
@@ -218,10 +219,12 @@ extension Worker {
     private mutating func finishExchange(of client: Client) {
         let exchange = client.exchange
         report(exchange, of: client)
+        countAnswer(to: exchange)
         release(exchange)
         let isLast = client.http.requestCount >= snapshot.limits.requestsPerConnectionMax
-        guard exchange.isKept, !isLast, !isDraining else { return linger(client) }
+        guard exchange.isKept, !isLast, !isPastDrain else { return linger(client) }
         exchange.reset(stream: exchange.id.stream &+ 1)
+        if exchange.snapshot.number != snapshot.number { renew(client) }
         client.headBeganAt = nil
         deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.idle)
         if client.hasBytesAtHand { resumed.append(client.ticket) } else { releaseInput(of: client) }
@@ -233,6 +236,7 @@ extension Worker {
     /// reset, and lose the answer that told it why (RFC 9112 section 9.6).
     private mutating func linger(_ client: Client) {
         client.phase = .lingering
+        tally.count(.closing)
         client.finishSending()
         client.input.removeAll()
         deadlines.set(client.ticket.slot, at: now + Worker.lingerMax)
@@ -275,7 +279,9 @@ extension Worker {
     /// finds nobody; its memory waits for `bury`, since a caller above us may still be inside it.
     mutating func depart(_ client: Client, because reason: Departure) {
         guard clients[client.ticket] != nil else { return }
+        countEnd(of: client, because: reason)
         endHandshake(of: client)
+        reportUnanswered(client, because: reason)
         abandon(client.exchange)
         release(client.exchange)
         uncount(client.peer)
@@ -290,6 +296,14 @@ extension Worker {
         if isDraining && clients.count == 0 { process.drained(index) }
     }
 
+    private func countEnd(of client: Client, because reason: Departure) {
+        switch client.phase {
+        case .handshaking: tally.count(HandshakeFailure(reason))
+        case .serving: if !client.exchange.isIdle { tally.count(.active, -1) }
+        case .lingering: tally.count(.closing, -1)
+        }
+    }
+
     private func uncount(_ peer: SocketAddress) {
         process.budgets.close(from: peer.address)
         process.loads[index].remove()
@@ -298,18 +312,23 @@ extension Worker {
     // MARK: Going down
 
     /// No new requests from here on: who is idle is given a moment to speak, who is served is served.
-    mutating func beginDrain() {
-        guard !isDraining else { return }
-        isDraining = true
-        drainIdleEnd = now + .seconds(2)
-        if clients.count == 0 { process.drained(index) }
+    /// A gate that was handed over may still be told to go down.
+    mutating func begin(_ drain: Drain) {
+        let wasDraining = isDraining
+        if self.drain == nil || drain == .goingDown { self.drain = drain }
+        if drain == .goingDown { drainIdleEnd = now + .seconds(2) }
+        if !wasDraining && clients.count == 0 { process.drained(index) }
     }
+
+    /// Who is idle has been cut: nobody becomes idle any more. Before that, who was told that his
+    /// connection is kept keeps it for another request.
+    private var isPastDrain: Bool { drain == .goingDown && drainIdleEnd == .distantFuture }
 
     mutating func cutIdleClients() {
         drainIdleEnd = .distantFuture
         var idle: [Client] = []
         clients.forEach { client in
-            if client.phase != .serving || client.exchange.isIdle { idle.append(client) }
+            if client.phase != .serving || client.isBetweenRequests { idle.append(client) }
         }
         for client in idle {
             if client.phase == .serving { client.finishSending() }

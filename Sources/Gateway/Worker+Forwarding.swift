@@ -4,6 +4,7 @@ import Configuration
 import Exposition
 import HTTP
 import Reactor
+import TLS
 
 /// A push's way to the Pushgateway and its answer's way back.
 extension Worker {
@@ -26,63 +27,27 @@ extension Worker {
         }
     }
 
-    private mutating func forwardOnNewConnection(_ client: Client) {
-        let exchange = client.exchange
-        guard upstream.hasRoom else {
-            if !upstream.enqueue(exchange.id) { refuse(client, .upstreamBusy) }
-            return
-        }
-        if let connection = openConnection() {
-            begin(exchange, on: connection)
-        } else {
-            refuse(client, .upstreamUnreachable)
-        }
-    }
-
-    private mutating func openConnection() -> UpstreamConnection? {
-        guard let address = upstream.address else {
-            process.log.write(.error, "the Pushgateway's name cannot be resolved") {
-                line in
-                line.add("upstream", upstream.host.span)
-            }
-            return nil
-        }
-        do throws(Errno) {
-            let socket = try Socket.connect(to: address)
-            let ticket = upstream.connections.reserve()
-            let connection = UpstreamConnection(ticket: ticket, socket: socket, address: address)
-            upstream.connections.insert(connection, at: ticket)
-            do throws(Errno) {
-                try poller.add(connection.socket, for: connection.interest, ticket: ticket)
-            } catch {
-                upstream.remove(connection)
-                throw error
-            }
-            upstream.deadlines.set(ticket.slot, at: now + snapshot.timeouts.upstreamConnect)
-            return connection
-        } catch {
-            logUpstreamFailure("cannot connect to the Pushgateway", address, error)
-            return nil
-        }
-    }
-
-    private mutating func begin(_ exchange: Exchange, on connection: UpstreamConnection) {
+    mutating func begin(_ exchange: Exchange, on connection: UpstreamConnection) {
         path.removeAll()
         exchange.key.writePath(into: &path)
         let body: RequestWriter.Body? =
             exchange.method == .delete
             ? nil : .init(.init(exchange.format), length: exchange.body.count)
+        let dialer = upstream.dialer
         connection.begin(exchange, at: now) { head in
             RequestWriter.append(
-                exchange.method, pathPrefix: upstream.pathPrefix.span, path: path.span,
-                host: upstream.host.span, authorization: nil, body: body, to: &head)
+                exchange.method, pathPrefix: dialer.pathPrefix.span, path: path.span,
+                host: dialer.host.span, authorization: dialer.access.login?.fieldValue.span,
+                body: body, to: &head)
         }
         exchange.upstream = connection.ticket
-        if connection.state != .connecting { startSending(connection) }
+        if connection.state == .busy { startSending(connection) }
     }
 
-    private mutating func startSending(_ connection: UpstreamConnection) {
-        guard let id = connection.exchange, let client = clients[id.client] else { return }
+    mutating func startSending(_ connection: UpstreamConnection) {
+        guard upstream.connections[connection.ticket] != nil, let id = connection.exchange,
+            let client = clients[id.client]
+        else { return }
         connection.sentAt = now
         client.exchange.isSent = true
         let timeouts = snapshot.timeouts
@@ -93,12 +58,24 @@ extension Worker {
 
     mutating func flush(_ connection: UpstreamConnection) {
         guard connection.state == .busy, let exchange = exchange(on: connection) else { return }
-        do throws(Errno) {
-            let isSent = try connection.send(body: exchange.body.span)
-            watch(connection, for: isSent ? .reading : [.reading, .writing])
+        do throws(TLSError) {
+            _ = try connection.send(body: exchange.body.span)
+            watch(connection, for: connection.sendingInterest)
         } catch {
-            fail(connection, .closed, because: error)
+            hearOut(connection, because: error)
         }
+    }
+
+    /// It takes nothing more; but whoever refuses a request before all of it has come may have said why.
+    private mutating func hearOut(_ connection: UpstreamConnection, because failure: TLSError) {
+        do throws(TLSError) {
+            guard case .moved = try connection.read() else {
+                return fail(connection, .closed, because: failure.description)
+            }
+        } catch {
+            return fail(connection, .closed, because: failure.description)
+        }
+        conclude(connection, isEnd: true)
     }
 
     private func exchange(on connection: UpstreamConnection) -> Exchange? {
@@ -112,55 +89,28 @@ extension Worker {
         guard let connection = upstream.connections[event.ticket] else { return }
         switch connection.state {
         case .connecting: finishConnecting(connection)
+        case .shakingHands: shakeHands(connection)
         // The Pushgateway has closed it, or says something nobody asked for.
-        case .idle: close(connection)
+        case .idle: if event.isGone || !connection.isStillQuiet() { close(connection) }
         case .busy:
-            if event.isReadable { receive(on: connection) }
-            if event.isWritable { unflushed.append(connection.ticket) }
-        }
-    }
-
-    private mutating func finishConnecting(_ connection: UpstreamConnection) {
-        if let error = Socket.connectionError(of: connection.socket) {
-            return failToConnect(connection, because: error)
-        }
-        connection.state = .busy
-        watch(connection, for: .reading)
-        startSending(connection)
-    }
-
-    private mutating func failToConnect(_ connection: UpstreamConnection, because error: Errno) {
-        logUpstreamFailure("cannot connect to the Pushgateway", connection.address, error)
-        let id = connection.exchange
-        close(connection)
-        upstream.tryNextAddress()
-        if let id, let client = clients[id.client], client.exchange(id) != nil {
-            refuse(client, .upstreamUnreachable)
-        }
-        refuseAllWaiting()
-    }
-
-    /// Who waits for a connection while none can be had would only wait for the same answer.
-    private mutating func refuseAllWaiting() {
-        guard upstream.connections.count == 0 else { return }
-        while let id = upstream.dequeue() {
-            if let client = clients[id.client], let exchange = client.exchange(id),
-                case .forwarding = exchange.stage
-            {
-                refuse(client, .upstreamUnreachable)
-            }
+            let mustSend = event.isWritable || (event.isReadable && connection.sendingWantsRead)
+            let mustRead = event.isReadable || (event.isWritable && connection.readingWantsWrite)
+            if mustSend { unflushed.append(connection.ticket) }
+            if mustRead { receive(on: connection) }
         }
     }
 
     private mutating func receive(on connection: UpstreamConnection) {
-        do throws(Errno) {
+        do throws(TLSError) {
             switch try connection.read() {
             case .moved: conclude(connection, isEnd: false)
             case .finished: conclude(connection, isEnd: true)
-            case .wouldBlock: break
+            case .cut: fail(connection, .closed, because: "cut off without a farewell")
+            case .wantsRead: break
+            case .wantsWrite: watch(connection, for: [.reading, .writing])
             }
         } catch {
-            fail(connection, .closed, because: error)
+            fail(connection, .closed, because: error.description)
         }
     }
 
@@ -173,7 +123,10 @@ extension Worker {
             }
             pass(response, from: connection)
         } catch {
-            fail(connection, error == .closed ? .closed : .malformed, because: nil)
+            switch error {
+            case .closed: fail(connection, .closed)
+            case .malformed(let reason): fail(connection, .malformed, because: reason.description)
+            }
         }
     }
 
@@ -185,15 +138,19 @@ extension Worker {
             let exchange = client.exchange(id)
         else { return close(connection) }
         exchange.upstream = nil
+        exchange.upstreamStatus = response.status
+        tally.count(UpstreamOutcome(status: response.status))
+        tally.observe(.upstream, nanoseconds: now.nanoseconds(since: connection.sentAt))
         switch response.status {
         case 202: accept(client, .accepted)
         case 200..<300: accept(client, .ok)
-        case 400:
-            let complaint = connection.withAnswer { answer in
-                exchange.body.withSpan { UpstreamComplaint(answer, to: $0) }
-            }
-            logRefusal(of: exchange, by: connection)
-            refuse(client, .upstreamRefused, detail: complaint.sentence)
+        case 400: passRefusal(of: client, from: connection)
+        case 401, 403:
+            logUpstreamFailure(
+                "the Pushgateway does not let the gate in", connection.address,
+                because: "status \(response.status)",
+                remedy: "upstream.username and upstream.password_file have to be its own")
+            refuse(client, .upstreamUnclear(.loginRefused))
         case 429, 503: refuse(client, .upstreamBusy)
         default: refuse(client, .upstreamUnclear(.status(response.status)))
         }
@@ -202,6 +159,21 @@ extension Worker {
         } else {
             close(connection)
         }
+    }
+
+    private mutating func passRefusal(of client: Client, from connection: UpstreamConnection) {
+        guard !connection.withAnswer(UpstreamComplaint.demandsTLS) else {
+            logUpstreamFailure(
+                "the Pushgateway did not answer as it should", connection.address,
+                because: "it speaks TLS", remedy: "upstream.url has to begin with https://")
+            return refuse(client, .upstreamUnclear(.status(400)))
+        }
+        let exchange = client.exchange
+        let complaint = connection.withAnswer { answer in
+            exchange.body.withSpan { UpstreamComplaint(answer, to: $0) }
+        }
+        logRefusal(of: exchange, by: connection)
+        refuse(client, .upstreamRefused, detail: complaint.sentence)
     }
 
     /// The client is not told what the Pushgateway said about other groups; its operator is.
@@ -214,31 +186,10 @@ extension Worker {
         }
     }
 
-    /// Gives a connection to the push that has waited longest, or keeps it for the next one.
-    private mutating func reuse(_ connection: UpstreamConnection) {
-        connection.finish()
-        if let client = nextWaiting() {
-            begin(client.exchange, on: connection)
-        } else {
-            upstream.keepIdle(connection, at: now)
-        }
-    }
-
-    private mutating func nextWaiting() -> Client? {
-        while let id = upstream.dequeue() {
-            if let client = clients[id.client], let exchange = client.exchange(id),
-                case .forwarding = exchange.stage
-            {
-                return client
-            }
-        }
-        return nil
-    }
-
     // MARK: Failing
 
-    private mutating func fail(
-        _ connection: UpstreamConnection, _ fault: UpstreamFault, because error: Errno?
+    mutating func fail(
+        _ connection: UpstreamConnection, _ fault: UpstreamFault, because reason: String? = nil
     ) {
         let mayRetry =
             connection.isReused && !connection.hasAnswerBytes && fault == .closed
@@ -254,17 +205,20 @@ extension Worker {
             exchange.isRetried = true
             return forwardOnNewConnection(client)
         }
-        logUpstreamFailure("the Pushgateway did not answer as it should", address, error)
+        logUpstreamFailure(
+            "the Pushgateway did not answer as it should", address, because: reason)
         refuse(client, .upstreamUnclear(fault))
     }
 
     mutating func expire(_ connection: UpstreamConnection) {
         switch connection.state {
-        case .connecting: failToConnect(connection, because: .timedOut)
+        case .connecting, .shakingHands: failToConnect(connection, because: .tooSlow)
         case .idle: close(connection)
         case .busy:
             let id = connection.exchange
-            logUpstreamFailure("the Pushgateway is too slow", connection.address, .timedOut)
+            logUpstreamFailure(
+                "the Pushgateway is too slow", connection.address,
+                because: Errno.timedOut.description)
             close(connection)
             if let id, let client = clients[id.client], client.exchange(id) != nil {
                 refuse(client, .upstreamTooLate)
@@ -279,43 +233,30 @@ extension Worker {
         let connection = ticket.flatMap { upstream.connections[$0] }
         let isSent = connection.map { $0.state == .busy } ?? false
         abandonForwarding(client.exchange)
-        refuse(client, isSent ? .upstreamTooLate : .upstreamBusy)
+        guard isSent else { return refuse(unsent: client, .upstreamBusy) }
+        tally.count(.noAnswer)
+        refuse(client, .upstreamTooLate)
     }
 
     /// Nobody waits for the answer. A connection in the middle of it cannot carry another request; a
-    /// place in the queue finds nobody when its turn comes.
+    /// place in the queue is given up.
     mutating func abandonForwarding(_ exchange: Exchange) {
         guard let ticket = exchange.upstream, let connection = upstream.connections[ticket] else {
-            return
+            return upstream.giveUpPlace(of: exchange.id)
         }
         exchange.upstream = nil
         close(connection)
     }
 
-    private mutating func close(_ connection: UpstreamConnection) {
-        guard upstream.connections[connection.ticket] != nil else { return }
-        upstream.remove(connection)
-        buryLater(connection)
-        // Its place is free for whoever waits.
-        if upstream.hasRoom, let client = nextWaiting() { forwardOnNewConnection(client) }
-    }
-
-    private mutating func watch(_ connection: UpstreamConnection, for interest: Poller.Interest) {
-        guard connection.interest != interest else { return }
-        do throws(Errno) {
-            try poller.change(connection.socket, to: interest, ticket: connection.ticket)
-            connection.interest = interest
-        } catch {
-            fail(connection, .closed, because: error)
-        }
-    }
-
-    private func logUpstreamFailure(
-        _ message: StaticString, _ address: SocketAddress, _ error: Errno?
+    func logUpstreamFailure(
+        _ message: StaticString, _ address: PeerAddress, because reason: String?,
+        remedy: String? = nil
     ) {
+        tally.count(.noAnswer)
         process.log.write(.error, message) { line in
             line.add("upstream", address.description)
-            if let error { line.add("error", error.description) }
+            if let reason { line.add("error", reason) }
+            if let remedy { line.add("remedy", remedy) }
         }
     }
 }

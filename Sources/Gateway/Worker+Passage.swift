@@ -35,7 +35,7 @@ extension Worker {
             }
             begin(exchange)
             exchange.read(head, client.input.span)
-            let decision = decide(head, of: client)
+            let decision = isStillAllowed(client) ? decide(head, of: client) : .refused(.revoked)
             client.input.consume(head.length)
             act(on: decision, of: client)
         } catch {
@@ -46,9 +46,18 @@ extension Worker {
     }
 
     private mutating func begin(_ exchange: Exchange) {
+        tally.count(.active)
         exchange.snapshot = snapshot
         exchange.requestID = requestIDs.next()
         exchange.beganAt = now
+    }
+
+    /// A reload may have taken the address off the list since the connection was let in.
+    private func isStillAllowed(_ client: Client) -> Bool {
+        if client.allowedBy == snapshot.number { return true }
+        guard snapshot.allowlist.contains(client.peer.address) else { return false }
+        client.allowedBy = snapshot.number
+        return true
     }
 
     /// What the head alone decides.
@@ -73,7 +82,8 @@ extension Worker {
                 let address = client.peer.address
                 return .login(
                     logins.check(
-                        bytes.extracting(field), of: client.exchange, from: address, at: now))
+                        bytes.extracting(field), of: client.exchange, from: address,
+                        provenUser: client.provenUser, at: now))
             }
         }
     }
@@ -85,14 +95,17 @@ extension Worker {
         switch decision {
         case .refused(let refusal): refuse(client, refusal)
         case .healthy: answerHealth(client)
-        case .login(.good): admit(client)
+        case .login(.good):
+            tally.count(.rememberedLogins)
+            admit(client)
         case .login(.pending(let question)): exchange.stage = .verifying(question)
         case .login(.refused(let refusal)): refuse(client, refusal)
         }
     }
 
     private mutating func answerHealth(_ client: Client) {
-        if isDraining { return refuse(client, .draining) }
+        if drain == .goingDown { return refuse(client, .draining) }
+        if !process.heartbeats.areTurning(at: now) { return refuse(client, .notReady) }
         if client.exchange.asksReadiness && !process.store.isReady {
             return refuse(client, .notReady)
         }
@@ -121,8 +134,9 @@ extension Worker {
 
     /// The client is who it says it is. From here on it is told what is wrong.
     private mutating func admit(_ client: Client) {
-        client.hasEverLoggedIn = true
         let exchange = client.exchange
+        exchange.hasLoggedIn = true
+        if client.provenUser == nil { client.provenUser = Logins.hash(of: exchange.user.span) }
         if let refusal = objection(to: exchange, of: client) { return refuse(client, refusal) }
         if exchange.method == .delete { conclude(client) } else { receiveBody(of: client) }
     }

@@ -10,9 +10,23 @@ import TLS
 enum WorkerLetter: Sendable {
     case arrival(Arrival)
     case password(PasswordDesk.Verdict)
-    case upstreamAddresses([SocketAddress])
+    case upstreamAddresses([PeerAddress], of: UpstreamURL)
+    /// The configuration was read anew; `addresses` is where the Pushgateway is, if that is known.
+    case snapshot(Snapshot, ServerContext, addresses: [PeerAddress]?)
     case catalogue(FamilyCatalogue, askedAt: Instant)
-    case drain
+    case drain(Drain)
+    /// Nothing to do but to turn once: a loop that can, is alive.
+    case beat
+    /// The first letter. Its answer says that this loop turns and hears.
+    case greeting
+}
+
+/// Why a worker lets its clients go.
+enum Drain: Sendable {
+    /// The gate ends: who is idle is given a moment, and then cut.
+    case goingDown
+    /// Another process is the gate from now on: who is idle is told with the next answer, and not before.
+    case handedOver
 }
 
 /// A connection that was accepted and let in. The descriptor has no owner while it is on its way.
@@ -76,8 +90,11 @@ struct Worker: ~Copyable {
     let mailbox: Mailbox<WorkerLetter>
     let process: ProcessState
     var snapshot: Snapshot
-    let tls: ServerContext
+    var tls: ServerContext
     let logins: Logins
+    /// What happens here, counted.
+    let tally: Tally
+    var jobs: KnownJobs
 
     var clients = Table<Client>(of: .client)
     var deadlines: Deadlines
@@ -103,13 +120,16 @@ struct Worker: ~Copyable {
     private var expired: [Int] = []
 
     /// Read once a turn: every decision in it agrees on the time.
-    var now: Instant
+    private(set) var now: Instant
     var date = DateField()
     var requestIDs = RequestIDs()
     var path = ByteBuffer()
     var text = ByteBuffer()
-    var isDraining = false
+    var record = ByteBuffer()
+    var drain: Drain?
+    var isDraining: Bool { drain != nil }
     var drainIdleEnd = Instant.distantFuture
+    private var patience = Patience()
 
     init(
         index: Int, poller: Poller, process: ProcessState, desk: PasswordDesk, snapshot: Snapshot
@@ -125,10 +145,11 @@ struct Worker: ~Copyable {
             preconditionFailure("a checked identity was refused")
         }
         logins = Logins(worker: index, key: process.digestKey, desk: desk)
+        tally = process.metrics.tallies[index]
+        jobs = KnownJobs(process.metrics.jobs)
         deadlines = Deadlines(now: now)
-        let settings = snapshot.configuration.upstream
-        let share = settings.connectionsMax / process.mailboxes.count
-        upstream = Upstream(settings, share: share, now: now)
+        upstream = Upstream(
+            snapshot.upstream, share: process.upstreamShare(of: snapshot), now: now)
         try mailbox.watch(by: poller, ticket: Party.workerMailbox.ticket())
     }
 
@@ -137,7 +158,14 @@ struct Worker: ~Copyable {
     /// The moment this worker must be woken at the latest.
     var nextDeadline: Instant {
         if !resumed.isEmpty { return now }
-        return min(min(deadlines.earliest(), upstream.deadlines.earliest()), drainIdleEnd)
+        let nearest = min(min(deadlines.earliest(), upstream.deadlines.earliest()), drainIdleEnd)
+        return max(nearest, patience.end)
+    }
+
+    /// - Parameter due: when the turn was to begin at the latest.
+    mutating func begin(turn now: Instant, due: Instant) {
+        self.now = now
+        patience.note(turn: now, due: due)
     }
 
     mutating func serve(_ event: Poller.Readiness) {
@@ -146,7 +174,9 @@ struct Worker: ~Copyable {
         case .upstream: serveUpstream(event)
         case .workerMailbox: for letter in mailbox.collect() { read(letter) }
         // The control's parties never reach a worker.
-        case .listener, .signals, .controlMailbox, nil: break
+        case .listener, .signals, .controlMailbox, .successor, .predecessor, .adminListener,
+            .admin, nil:
+            break
         }
     }
 
@@ -156,6 +186,7 @@ struct Worker: ~Copyable {
         expire()
         flush()
         bury()
+        process.heartbeats.beat(index, at: now)
     }
 
     private mutating func resume() {
@@ -168,6 +199,7 @@ struct Worker: ~Copyable {
     }
 
     private mutating func expire() {
+        guard !patience.lasts(at: now) else { return }
         deadlines.expire(at: now, into: &expired)
         for slot in expired {
             if let client = clients.member(inSlot: slot) { expire(client) }
@@ -205,10 +237,33 @@ struct Worker: ~Copyable {
         switch letter {
         case .arrival(let arrival): admit(arrival)
         case .password(let verdict): conclude(verdict)
-        case .upstreamAddresses(let addresses): upstream.addresses = addresses
+        case .upstreamAddresses(let addresses, let url): learn(addresses, of: url)
+        case .snapshot(let snapshot, let context, let addresses):
+            take(snapshot, context, addresses)
         case .catalogue(let catalogue, let moment): take(catalogue, askedAt: moment)
-        case .drain: beginDrain()
+        case .drain(let drain): begin(drain)
+        case .beat: break
+        case .greeting:
+            process.heartbeats.beat(index, at: now)
+            process.greeted()
         }
+    }
+
+    /// Decides by `snapshot` from the next request on. Sessions of TLS go on under the context they
+    /// began with; a connection between two requests keeps nothing of what was in force.
+    private mutating func take(
+        _ snapshot: Snapshot, _ context: ServerContext, _ addresses: [PeerAddress]?
+    ) {
+        (self.snapshot, tls) = (snapshot, context)
+        clients.forEach { client in if client.exchange.isIdle { renew(client) } }
+        useUpstream(addresses)
+        process.controlMailbox.post(.snapshotTaken)
+    }
+
+    /// The client's next request is decided by what is in force now.
+    func renew(_ client: Client) {
+        client.exchange.snapshot = snapshot
+        client.http.use(snapshot.limits)
     }
 
     /// Keeps a connection that left until nobody above can still be inside it.

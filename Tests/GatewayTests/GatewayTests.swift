@@ -91,18 +91,38 @@ import Testing
         let address = try #require(IPAddress("192.0.2.1"))
         #expect(refused.note(address, at: start)?.count == 1)
         for second in 1..<60 { #expect(refused.note(address, at: start + .seconds(second)) == nil) }
-        #expect(refused.note(address, at: start + .seconds(60))?.count == 60)
+        #expect(refused.due == start + .seconds(60))
+        #expect(refused.tellAll(at: refused.due) == [.init(address: address, count: 59)])
+        // Whoever goes on is told of at the end of each minute only.
+        #expect(refused.note(address, at: start + .seconds(61)) == nil)
+        #expect(refused.tellAll(at: refused.due) == [.init(address: address, count: 1)])
+        // Whoever has stopped is not told of, and is new when he comes again.
+        #expect(refused.tellAll(at: refused.due).isEmpty)
+        #expect(refused.due == .distantFuture)
+        #expect(refused.note(address, at: start + .seconds(600))?.count == 1)
     }
 
-    @Test func `a scan of many addresses fills neither the log nor the memory`() {
+    @Test
+    func `a scan of many addresses fills neither the log nor the memory, and all of it is told`() {
         var refused = RefusedAddresses()
-        let told = (0..<100_000).count { number in
-            refused.note(IPAddress(ipv4: UInt32(number)), at: start + .milliseconds(number / 10))
-                != nil
+        var notices: [RefusedAddresses.Notice] = []
+        for number in 0..<100_000 {
+            let address = IPAddress(ipv4: UInt32(number % 50_000))
+            if let notice = refused.note(address, at: start) { notices.append(notice) }
         }
-        #expect(told <= 60)
-        let later = refused.note(IPAddress(ipv4: 200_000), at: start + .seconds(200))
-        #expect(later?.untold ?? 0 > 99_000)
+        notices += refused.tellAll(at: refused.due)
+        #expect(notices.count == 60)
+        #expect(notices.reduce(0) { $0 + $1.count + $1.others } == 100_000)
+    }
+
+    @Test func `who came most often is told of first`() throws {
+        var refused = RefusedAddresses()
+        for number in 0..<500 {
+            for _ in 0...number { _ = refused.note(IPAddress(ipv4: UInt32(number)), at: start) }
+        }
+        let told = refused.tellAll(at: refused.due)
+        #expect(told.first == .init(address: IPAddress(ipv4: 499), count: 500))
+        #expect(told.last?.count == 471)
     }
 }
 
