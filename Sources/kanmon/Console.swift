@@ -8,14 +8,26 @@ enum Console {
     static func say(_ text: String) { write(text + "\n", to: 1) }
     static func complain(_ text: String) { write(text + "\n", to: 2) }
 
+    /// Makes sure that the descriptors 0, 1 and 2 are somebody's. Else the next file or socket would get
+    /// such a number, and what is meant for a person be written into it.
+    static func occupyDescriptors() {
+        for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number is given, which is this one.
+            _ = unsafe open("/dev/null", O_RDWR)
+        }
+    }
+
     /// A text as JSON has it.
-    static func quoted(_ text: String) -> String {
-        var quoted = ByteBuffer()
+    static func quoted(_ text: String) -> String { "\"\(escaped(text, isQuoted: true))\"" }
+
+    /// A text of somebody else's, without what could move a cursor.
+    static func printable(_ text: String) -> String { escaped(text, isQuoted: false) }
+
+    private static func escaped(_ text: String, isQuoted: Bool) -> String {
+        var escaped = ByteBuffer()
         let bytes = Array(text.utf8)
-        quoted.append("\"")
-        quoted.append(escaping: bytes.span, bytesMax: bytes.count)
-        quoted.append("\"")
-        return String(decoding: quoted.span)
+        escaped.append(escaping: bytes.span, bytesMax: bytes.count, isQuoted: isQuoted)
+        return String(decoding: escaped.span)
     }
 
     /// All problems, then how many there were and what follows from it.

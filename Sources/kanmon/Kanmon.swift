@@ -15,6 +15,11 @@ struct Kanmon: ParsableCommand {
         version: Version.text,
         subcommands: [
             Serve.self, Check.self, Lint.self, Passwd.self, Cert.self, Explain.self,
-            Status.self,
+            Status.self, Health.self, Doctor.self,
         ])
+
+    static func main() {
+        Console.occupyDescriptors()
+        main(nil)
+    }
 }

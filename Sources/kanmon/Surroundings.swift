@@ -14,21 +14,38 @@ struct Surroundings {
     init(_ snapshot: Snapshot) { self.snapshot = snapshot }
 
     func problems() -> [Problem] {
-        configuration.listen.compactMap(occupation) + productionWarnings() + containerWarnings()
+        occupations() + productionWarnings() + containerWarnings()
     }
 
     // MARK: Ports
 
+    /// A reload binds nothing. The service manager's check before it runs with the rights of the gate,
+    /// which may neither see who holds a port nor bind a low one.
+    private func occupations() -> [Problem] {
+        if isBeforeReload { return [] }
+        return (configuration.listen + [configuration.admin?.listen].compactMap(\.self))
+            .compactMap(occupation)
+    }
+
+    /// Only the commands beside a running service have this variable (systemd.exec(5), `$MAINPID`).
+    private var isBeforeReload: Bool { ProcessEnvironment.value(of: "MAINPID") != nil }
+
     /// A port that is held by our own gate, or by the service manager for it, is fine: so `check` can
-    /// run before a start and before a reload.
+    /// run before a start and before a reload. Who may not look into that process is told that it may
+    /// be so.
     private func occupation(of listen: Located<ListenAddress>) -> Problem? {
         guard let error = BindFailure.tryBinding(listen.value) else { return nil }
-        if error == .addressInUse, let holder = PortHolder(ofPort: listen.value.port),
-            holder.name == "kanmon" || holder.processID == 1
-        {
-            return nil
+        let text = BindFailure(of: listen.value, error).text
+        guard error == .addressInUse else {
+            return configuration.problem(.error, at: listen, text)
         }
-        return configuration.problem(.error, at: listen, BindFailure(of: listen.value, error).text)
+        guard let holder = PortHolder(ofPort: listen.value.port) else {
+            return configuration.problem(
+                .warning, at: listen,
+                text + ", one this user may not look into; fine if it is the service manager")
+        }
+        let isFine = holder.name == "kanmon" || holder.name == "systemd" || holder.processID == 1
+        return isFine ? nil : configuration.problem(.error, at: listen, text)
     }
 
     // MARK: Production

@@ -1,4 +1,5 @@
 import CRevision
+import Gateway
 import TLS
 
 /// What this program is and what it was made with.
@@ -12,6 +13,10 @@ enum Version {
         OpenSSL built against: \(Library.builtAgainst)
         OpenSSL loaded: \(Library.loaded)
         """
+    }
+
+    static var ofProgram: ProgramVersion {
+        ProgramVersion(number: number, revision: revision, swift: swift, openSSL: Library.loaded)
     }
 
     static var revision: String { unsafe String(cString: kanmon_revision) }

@@ -21,13 +21,13 @@ struct Check: ParsableCommand {
 
     func run() throws {
         Library.prepare()
-        let (snapshot, found) = Snapshot.load(config)
+        let (snapshot, found) = Snapshot.load(config, for: .check)
         var problems = found
         if let snapshot { problems += Surroundings(snapshot).problems() }
         let hasError = problems.contains { $0.severity == .error || strict }
         Console.report(
             problems, consequence: hasError ? "This would not start." : "This would start.")
-        if let snapshot { Console.say(UpstreamProbe.report(snapshot.configuration.upstream)) }
+        if let snapshot { Console.say(UpstreamProbe.report(snapshot)) }
         if hasError { throw ExitCode.badConfiguration }
         Console.say("\(config): good")
     }

@@ -10,22 +10,37 @@ struct Serve: ParsableCommand {
         discussion: """
             Example: kanmon serve --config /etc/kanmon/kanmon.yml
 
-            Ends with 0 after SIGTERM or SIGINT and a clean drain, with 78 when the configuration is bad \
-            and with 69 when a socket cannot be bound.
+            SIGHUP reads the configuration anew. SIGUSR2 starts the program anew under the same listening \
+            sockets and hands over to it, if it can serve. SIGTERM or SIGINT drains; sent again, ends at once.
+
+            Ends with 0 after a clean drain, with 78 when the configuration is bad or does not fit the \
+            sockets that were passed, with 69 when a socket cannot be bound and with 71 when the system \
+            refuses what is needed.
             """)
 
     @Option(help: "The configuration file.")
     var config: String
 
     func run() throws {
+        do {
+            try serve()
+        } catch let error as Errno {
+            Console.complain("kanmon: the system refuses what the gate needs: \(error)")
+            throw ExitCode.systemError
+        }
+    }
+
+    private func serve() throws {
+        Machine.forbidCoreDumps()
+        // A wish that comes while the configuration is read is followed afterwards.
+        let signals = try Server.takeSignals()
         Library.prepare()
         let (snapshot, problems) = Snapshot.load(config)
         Console.report(
             problems,
             consequence: snapshot == nil ? "Nothing was started." : "Starting all the same.")
         guard let snapshot else { throw ExitCode.badConfiguration }
-        let signals = try Server.takeSignals()
-        let log = try startLog(snapshot.configuration)
+        let log = try Log(snapshot.configuration.log)
         log.write(.info, "starting kanmon") { line in
             line.add("version", Version.number)
             line.add("revision", Version.revision)
@@ -41,29 +56,18 @@ struct Serve: ParsableCommand {
             )
         }
         do throws(Server.StartError) {
-            try Server.run(snapshot, log: log, signals: signals)
+            try Server.run(Version.ofProgram, snapshot, log: log, signals: signals)
         } catch {
             log.writePending()
             switch error {
             case .cannotListen(let problem):
                 Console.complain(problem.description)
                 throw ExitCode.unavailable
-            case .systemRefused(let reason):
-                Console.complain("kanmon: the system refuses what the gate needs: \(reason)")
-                throw ExitCode.systemError
+            case .cannotUse(let problem):
+                Console.complain(problem.description)
+                throw ExitCode.badConfiguration
+            case .systemRefused(let error): throw error
             }
         }
-    }
-
-    private func startLog(_ configuration: Configuration) throws -> Log {
-        let level: Log.Level =
-            switch configuration.log.level {
-            case .debug: .debug
-            case .info: .info
-            case .warn: .warn
-            case .error: .error
-            }
-        let format: Log.Format = configuration.log.format == .json ? .json : .logfmt
-        return try Log(level: level, format: format)
     }
 }

@@ -6,12 +6,14 @@ import TLS
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows how the gate is set up, and whether the Pushgateway behind it is well.",
+        abstract: "Shows how the gate is, and whether the Pushgateway behind it is well.",
         discussion: """
             Example: kanmon status --config /etc/kanmon/kanmon.yml
 
-            Asks the Pushgateway whether it can be scraped, and where it cannot names the groups that are to \
-            blame and the one command that mends each. Ends with 1 when it cannot be scraped, and with 78 \
+            Asks the gate at its admin listener: who pushed last and when, who was refused and why, its \
+            certificate, the last reload. Asks the Pushgateway whether it can be scraped, and where it \
+            cannot names the groups that are to blame and the one command that mends each. Ends with 1 when \
+            the gate cannot be reached or is not well, or the Pushgateway cannot be scraped, and with 78 \
             when the configuration is bad.
             """)
 
@@ -23,91 +25,62 @@ struct Status: ParsableCommand {
 
     func run() throws {
         Library.prepare()
-        let (snapshot, problems) = Snapshot.load(config)
-        guard let snapshot else {
-            Console.report(problems, consequence: "There is nothing to show.")
+        guard let configuration = Configuration.load(path: config).configuration else {
+            Console.report(
+                Configuration.load(path: config).problems, consequence: "There is nothing to show.")
             throw ExitCode.badConfiguration
         }
-        let screen = StatusScreen(of: snapshot)
-        Console.say(json ? screen.json : screen.text)
-        if screen.failure != nil { throw ExitCode.negative }
-    }
-}
-
-/// What `status` shows.
-private struct StatusScreen {
-    private let environment: String
-    private let certificateDays: Int
-    private let labelConflicts: String
-    private let upstream: String
-    /// Why the Pushgateway cannot be scraped; nil when it can be.
-    let failure: String?
-    private let culprits: [StoreReader.Culprit]
-    private let groups: (count: Int, empty: [String])?
-
-    init(of snapshot: Snapshot) {
-        let configuration = snapshot.configuration
-        environment = configuration.environment.rawValue
-        certificateDays = (snapshot.certificate.notAfter - WallClock.now().seconds) / 86_400
-        labelConflicts = configuration.labelConflicts.rawValue
-        upstream = configuration.upstream.url.value.description
-        let reader = StoreReader(configuration.upstream)
-        let failed = reader.scrapeFailure()
-        failure = failed?.reason
-        culprits = failed.map { reader.culprits(of: $0) } ?? []
-        groups = reader.groups()
-    }
-
-    var text: String {
-        var lines = [
-            "environment      \(environment)",
-            "certificate      good for \(certificateDays) days",
-            "label conflicts  \(labelConflictsText)",
-            "Pushgateway      \(upstream) "
-                + (failure.map { "CANNOT be scraped: \($0)" } ?? "can be scraped"),
-        ]
-        for culprit in culprits {
-            lines.append("  group {\(culprit.group)}: \(culprit.reason)")
-            lines.append("    to mend it: \(culprit.repair)")
+        let (snapshot, problems) = Snapshot.load(config)
+        let gate = GateFindings(of: configuration, snapshot, asJSON: json)
+        let store = snapshot.map { StoreFindings(of: $0) }
+        Console.say(
+            json
+                ? object(setup(configuration, snapshot) + gate.members + (store?.members ?? []))
+                : screen(configuration, snapshot, gate, store))
+        guard let store else {
+            // The gate may well run: by what it read before.
+            Console.report(problems, consequence: "By these files it would not start again.")
+            throw ExitCode.badConfiguration
         }
-        if let groups {
-            lines.append("groups           \(groups.count)")
-            for group in groups.empty {
-                lines.append(
-                    "  {\(group)} is empty: every push to it was refused by the Pushgateway")
-            }
+        if !gate.isWell || store.failure != nil { throw ExitCode.negative }
+    }
+
+    private func screen(
+        _ configuration: Configuration, _ snapshot: Snapshot?, _ gate: GateFindings,
+        _ store: StoreFindings?
+    ) -> String {
+        var lines = gate.lines
+        if !gate.tellsOfSetup {
+            lines += setupLines(configuration, snapshot)
         }
-        return lines.joined(separator: "\n")
+        return (lines + (store?.lines ?? [])).joined(separator: "\n")
     }
 
-    private var labelConflictsText: String {
-        labelConflicts == "overwrite"
-            ? "OVERWRITE: labels that contradict the path are replaced, not refused"
-            : labelConflicts
-    }
+    // MARK: What the files say
 
-    var json: String {
-        let culprits = culprits.map { culprit in
-            object([
-                ("group", Console.quoted(culprit.group)),
-                ("reason", Console.quoted(culprit.reason)),
-                ("repair", Console.quoted(culprit.repair)),
-            ])
+    private func setupLines(_ configuration: Configuration, _ snapshot: Snapshot?) -> [String] {
+        var lines = ["environment      \(configuration.environment.rawValue)"]
+        if let snapshot {
+            lines.append("certificate      good for \(days(of: snapshot)) days")
         }
-        let empty = (groups?.empty ?? []).map { Console.quoted($0) }
-        return object([
-            ("environment", Console.quoted(environment)),
-            ("certificate_days", "\(certificateDays)"),
-            ("label_conflicts", Console.quoted(labelConflicts)),
-            ("upstream", Console.quoted(upstream)), ("scrape_ok", "\(failure == nil)"),
-            ("scrape_failure", Console.quoted(failure ?? "")),
-            ("culprits", "[\(culprits.joined(separator: ","))]"),
-            ("groups", "\(groups?.count ?? 0)"),
-            ("empty_groups", "[\(empty.joined(separator: ","))]"),
-        ])
+        lines.append(
+            "label conflicts  "
+                + (configuration.labelConflicts == .overwrite
+                    ? "OVERWRITE: labels that contradict the path are replaced, not refused"
+                    : "refuse"))
+        return lines
     }
 
-    private func object(_ members: [(name: String, value: String)]) -> String {
-        "{\(members.map { "\(Console.quoted($0.name)):\($0.value)" }.joined(separator: ","))}"
+    private func setup(_ configuration: Configuration, _ snapshot: Snapshot?) -> [Member] {
+        var members = [Member("environment", configuration.environment.rawValue)]
+        if let snapshot {
+            members.append(Member("certificate_days", json: "\(days(of: snapshot))"))
+        }
+        members.append(Member("label_conflicts", configuration.labelConflicts.rawValue))
+        return members
+    }
+
+    private func days(of snapshot: Snapshot) -> Int {
+        (snapshot.certificate.notAfter - WallClock.now().seconds) / 86_400
     }
 }
