@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["serve", "check", "lint", "passwd", "cert", "explain", "status"])
+    @Test(arguments: ["serve", "check", "lint", "passwd", "cert", "explain", "status", "health"])
     func `every verb has help with an example`(verb: String) throws {
         let result = try kanmon(verb, "--help")
         #expect(result.status == 0)
@@ -141,12 +141,22 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
     }
 
+    @Test func `check before a reload asks for no port, whoever may see its holder`() throws {
+        let pushgateway = try Pushgateway()
+        let text = try String(contentsOfFile: try prepare(), encoding: .utf8)
+            .replacing(/listen: .*/, with: "listen: 127.0.0.1:\(pushgateway.port)")
+        let file = folder.write("held.yml", text)
+        let result = try run(
+            "/usr/bin/env", ["MAINPID=1", Programs.kanmon, "check", "--config", file])
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
     @Test func `what nginx serves today starts here with warnings`() throws {
         let hash = try #require(Gate.users.split(separator: ":").last).trimmingCharacters(
             in: .newlines)
         let users =
             "# users of nginx\n\nprom:\(hash)\nold:\(hash.replacingOccurrences(of: "$2b$", with: "$2y$"))\n"
-        try makeExpiredCertificateWithoutNames()
+        try CertificateKey.writeExpiredCertificateWithoutNames(to: folder)
         folder.write("htpasswd", users, mode: 0o644)
         let file = folder.write(
             "kanmon.yml",
@@ -165,44 +175,6 @@ import Testing
         }
         let strict = try kanmon("check", "--config", file, "--strict")
         #expect(strict.status == 78)
-    }
-
-    /// An RSA certificate of 2020 for `CN=old` and nothing else, as old set-ups have them.
-    private func makeExpiredCertificateWithoutNames() throws {
-        folder.write("index.txt", "")
-        folder.write("serial", "01")
-        let settings = folder.write(
-            "ca.cnf",
-            """
-            [ca]
-            default_ca = old
-            [old]
-            database = \(folder.path)/index.txt
-            serial = \(folder.path)/serial
-            new_certs_dir = \(folder.path)
-            default_md = sha256
-            policy = any
-            [any]
-            commonName = supplied
-            """)
-        let key = folder.path + "/tls.key"
-        let request = folder.path + "/request"
-        let steps = [
-            [
-                "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=old", "-keyout", key, "-out",
-                request,
-            ],
-            [
-                "ca", "-batch", "-selfsign", "-config", settings, "-keyfile", key, "-in", request,
-                "-out",
-                folder.path + "/tls.crt", "-notext", "-startdate", "20200101000000Z", "-enddate",
-                "20210101000000Z",
-            ],
-        ]
-        for step in steps {
-            let result = try run("/usr/bin/openssl", step)
-            try #require(result.status == 0, "\(result.errors)")
-        }
     }
 
     @Test func `production is warned of a development certificate and of private networks`() throws

@@ -163,19 +163,6 @@ import Testing
         }
     }
 
-    @Test func `when descriptors run out nobody is let in for a moment, then all are`() throws {
-        let pushgateway = try Pushgateway()
-        let gate = try Gate(upstream: pushgateway.port)
-        // Room for the gate itself and a handful of connections.
-        let lowered = try run(
-            "/usr/bin/prlimit", ["--pid", "\(gate.program.processID)", "--nofile=40:40"])
-        #expect(lowered.status == 0, "\(lowered.errors)")
-        var sockets = try (0..<60).map { _ in try BlockingSocket(port: gate.port) }
-        #expect(gate.log(holding: "nobody is let in for a moment") != nil)
-        sockets.removeAll()
-        #expect(try gate.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
-    }
-
     @Test func `after its last request a connection is closed with a word`() throws {
         let pushgateway = try Pushgateway()
         let gate = try Gate(

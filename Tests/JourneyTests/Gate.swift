@@ -16,9 +16,12 @@ final class Gate: Sendable {
     /// - Parameters:
     ///   - upstream: the port of what stands behind the gate.
     ///   - settings: further lines of the configuration; a key given here is left out of the usual ones.
+    ///   - launcher: what starts the program, when it is not the test itself.
+    ///   - environment: what it is told beside what the test is told.
     init(
         upstream: UInt16, settings: String = "", users: String = Gate.users,
-        key: CertificateKey = .ecdsa
+        key: CertificateKey = .ecdsa, launcher: [String] = [], path: String = Programs.kanmon,
+        environment: [String: String] = [:]
     ) throws {
         try key.writeCertificate(to: folder)
         folder.write("htpasswd", users)
@@ -30,10 +33,13 @@ final class Gate: Sendable {
         let given = settings.split(separator: "\n").compactMap { $0.split(separator: ":").first }
         lines.removeAll { line in given.contains { line.hasPrefix("\($0):") } }
         folder.write("kanmon.yml", lines.joined(separator: "\n") + "\n" + settings + "\n")
+        let command = launcher + [path, "serve", "--config", folder.path + "/kanmon.yml"]
         program = try RunningProgram(
-            Programs.kanmon, ["serve", "--config", folder.path + "/kanmon.yml"])
+            command[0], Array(command.dropFirst()),
+            environment: ProcessInfo.processInfo.environment.merging(environment) { $1 })
         let port = program.waitForOutput { output in
-            output.firstMatch(of: /listening"?[ ,]"?address"?[=:][^ ,]*:(\d+)/).map { String($0.1) }
+            output.firstMatch(of: /listening"?[ ,]"?address"?[=:][^ ,\n]*:(\d+)[" \n,]/)
+                .map { String($0.1) }
         }
         guard let port = port.flatMap({ UInt16($0) }) else {
             throw RunningProgram.CannotStart(description: "no gate: \(program.output)")
@@ -83,6 +89,44 @@ enum CertificateKey: Sendable, CaseIterable {
             ]
             let made = try run("/usr/bin/openssl", arguments)
             #expect(made.status == 0, "\(made.errors)")
+        }
+    }
+
+    /// An RSA certificate of 2020 for `CN=old` and nothing else, as old set-ups have them.
+    static func writeExpiredCertificateWithoutNames(to folder: TemporaryFolder) throws {
+        folder.write("index.txt", "")
+        folder.write("serial", "01")
+        let settings = folder.write(
+            "ca.cnf",
+            """
+            [ca]
+            default_ca = old
+            [old]
+            database = \(folder.path)/index.txt
+            serial = \(folder.path)/serial
+            new_certs_dir = \(folder.path)
+            default_md = sha256
+            policy = any
+            [any]
+            commonName = supplied
+            """)
+        let key = folder.path + "/tls.key"
+        let request = folder.path + "/request"
+        let steps = [
+            [
+                "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=old", "-keyout", key, "-out",
+                request,
+            ],
+            [
+                "ca", "-batch", "-selfsign", "-config", settings, "-keyfile", key, "-in", request,
+                "-out",
+                folder.path + "/tls.crt", "-notext", "-startdate", "20200101000000Z", "-enddate",
+                "20210101000000Z",
+            ],
+        ]
+        for step in steps {
+            let result = try run("/usr/bin/openssl", step)
+            try #require(result.status == 0, "\(result.errors)")
         }
     }
 }

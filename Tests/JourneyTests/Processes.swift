@@ -93,7 +93,9 @@ enum Programs {
     }()
 
     static let pushgateway = find("prometheus-pushgateway")
+    static let prometheus = find("prometheus")
     static let curl = find("curl")
+    static let promtool = find("promtool")
 
     static let packageRoot: String = {
         let file = URL(fileURLWithPath: #filePath)

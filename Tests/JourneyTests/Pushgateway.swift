@@ -9,12 +9,15 @@ final class Pushgateway: Sendable {
     ///   - arguments: further ones, such as `--web.enable-admin-api`.
     ///   - addressSpaceBytesMax: what the kernel lets it have, so that one that asks for all memory
     ///     ends before the machine does.
-    init(_ arguments: String..., addressSpaceBytesMax: Int? = nil) throws {
+    ///   - given: the port, where it has to be a certain one.
+    init(
+        _ arguments: String..., addressSpaceBytesMax: Int? = nil, port given: UInt16? = nil
+    ) throws {
         guard let path = Programs.pushgateway else {
             throw RunningProgram.CannotStart(
                 description: "prometheus-pushgateway is not installed; make test installs it")
         }
-        port = try freePort()
+        port = try given ?? freePort()
         let all =
             ["--web.listen-address=127.0.0.1:\(port)", "--persistence.file="] + arguments
         if let bytes = addressSpaceBytesMax {

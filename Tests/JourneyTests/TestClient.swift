@@ -18,7 +18,7 @@ final class TestClient {
 
     init(
         port: UInt16, certificate: [UInt8], address: String = "127.0.0.1",
-        within seconds: Double = 10
+        within seconds: Double = 10, beforeHandshake: () -> Void = {}
     ) throws {
         guard let address = IPAddress(address) else { throw Failure.ended }
         socket = try Socket.connect(to: SocketAddress(address: address, port: port))
@@ -26,6 +26,7 @@ final class TestClient {
         try poller.add(socket, for: .writing, ticket: Ticket(bits: 0))
         tls = try ClientContext(authorities: certificate).connect(on: socket, to: "localhost")
         _ = poller.wait(until: .now() + .milliseconds(Int(seconds * 1000)), from: .now())
+        beforeHandshake()
         let end = Instant.now() + .milliseconds(Int(seconds * 1000))
         while try step(end, { client throws(TLSError) in try client.tls.handshake() }) == nil {}
     }
@@ -120,6 +121,18 @@ final class TestClient {
     func finishSending() {
         tls.finishSending()
         Socket.finishSending(socket)
+    }
+
+    /// Goes away as a process does that is killed: without a farewell.
+    func reset() {
+        var hard = linger(l_onoff: 1, l_linger: 0)
+        unsafe setsockopt(
+            socket.number, SOL_SOCKET, SO_LINGER, &hard, socklen_t(MemoryLayout<linger>.size))
+        // What is gone is the connection; the number stays taken until the client is let go of.
+        var nowhere = sockaddr()
+        nowhere.sa_family = sa_family_t(AF_UNSPEC)
+        unsafe Glibc.connect(
+            socket.number, &nowhere, socklen_t(MemoryLayout<sockaddr>.size))
     }
 
     var isVersion13: Bool { tls.isVersion13 }

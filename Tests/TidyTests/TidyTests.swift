@@ -49,9 +49,8 @@ import Testing
             "Configuration",
         ],
         "kanmon": [
-            "Gateway", "Configuration", "Admission", "Exposition", "HTTP", "TLS", "Reactor",
-            "Bytes",
-            "CRevision", "ArgumentParser",
+            "Gateway", "Configuration", "Admission", "Catalogue", "Exposition", "HTTP", "TLS",
+            "Reactor", "Bytes", "CRevision", "ArgumentParser",
         ],
     ]
 
@@ -70,7 +69,8 @@ import Testing
         "Exposition/Float.swift", "Exposition/Records.swift",
         "Exposition/LabelValue.swift", "Exposition/Name.swift", "Exposition/Series.swift",
         "Exposition/SampleLine.swift", "Exposition/Vectors.swift",
-        "Exposition/Words.swift", "Gateway/Log.swift", "Gzip/GzipDecoder.swift",
+        "Exposition/Words.swift", "Gateway/Credentials.swift", "Gateway/Log.swift",
+        "Gzip/GzipDecoder.swift",
         "HTTP/HTTP1/ByteClass.swift",
         "HTTP/Message/FieldName.swift", "kanmon/AtomicFile.swift", "kanmon/Console.swift",
         "kanmon/Terminal.swift", "kanmon/Verbs/Cert.swift", "kanmon/Verbs/Lint.swift",
@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test func `every refusal is met on a journey`() throws {
-        let refusals = try #require(Self.sources.first { $0.path == "Gateway/Refusal.swift" })
+        let refusals = try #require(Self.sources.first { $0.path == "Gateway/RefusalReason.swift" })
         let text = refusals.lines.joined(separator: "\n")
         let start = try #require(text.range(of: "var word: StaticString"))
         let words = text[start.upperBound...].prefix { _ in true }
