@@ -1,14 +1,16 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test build check differential fuzz hostile smoke bench clean
+.PHONY: help run test build static check differential fuzz hostile faults confined smoke bench install deb \
+	package-test clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
 strict_build := $(if $(KANMON_STRICT),.build,.build-strict)
-scripts := .ci/run $(wildcard deploy/dev/*.sh Tests/*/*.sh)
+scripts := .ci/run $(wildcard deploy/dev/*.sh deploy/package/*.sh Tests/*/*.sh) \
+	$(addprefix deploy/package/,postinst prerm postrm)
 
 help: ## Lists these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Installs what is missing, builds, and serves on https://localhost:9443.
 	@deploy/dev/run.sh
@@ -20,6 +22,11 @@ test: ## Runs all tests, against a real Pushgateway too.
 build: ## Builds the release: .build/release/kanmon
 	@deploy/dev/install.sh build
 	swift build --configuration release --product kanmon
+
+static: ## The release for installing, which needs no Swift: .build-static/release/kanmon
+	@deploy/dev/install.sh build
+	swift build --configuration release --static-swift-stdlib --product kanmon \
+		--scratch-path .build-static
 
 check: ## Format, warnings as errors, the rules of style that are tests, shell scripts.
 	@deploy/dev/install.sh build
@@ -44,6 +51,18 @@ hostile: build ## A hundred thousand hostile requests through the gate: what is 
 	KANMON_HOSTILE_REQUESTS=$(or $(KANMON_HOSTILE_REQUESTS),100000) \
 		swift test --disable-xctest --filter HostileTests
 
+faults: build ## System calls that fail, hundreds of ways, while pushes go through; 5 minutes.
+	@deploy/dev/install.sh test
+	KANMON_PROGRAM=$(CURDIR)/.build/release/kanmon KANMON_FAULT_CELLS=all \
+		swift test --disable-xctest --filter FaultTests
+
+confined: ## The end-to-end tests with the gate under the system-call filter of its unit.
+	@deploy/dev/install.sh confined
+	swift build --build-tests
+	KANMON_CONFINED=$(CURDIR)/.build/debug/kanmon \
+	KANMON_PROGRAM=$(CURDIR)/Tests/Packaging/under-filter.py \
+		swift test --skip-build --disable-xctest --filter JourneyTests
+
 smoke: ## Pushes through the running gate and reads it back from the Pushgateway.
 	@deploy/dev/install.sh smoke
 	@deploy/dev/smoke.sh
@@ -53,5 +72,16 @@ bench: build ## The validator beside the Pushgateway's parser, CPU per push besi
 	Tests/Benchmarks/exposition.sh
 	Tests/Benchmarks/keepalive.sh
 
+install: ## After make static, as root: program, units, manuals; PREFIX=/usr/local, DESTDIR.
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/package/install.sh
+
+deb: static ## A Debian package in .build-static/
+	@deploy/dev/install.sh package
+	@deploy/package/deb.sh
+
+package-test: deb ## The package from installation to purge, under systemd, in an overlay; needs root.
+	@deploy/dev/install.sh package-test
+	Tests/Packaging/machine.sh Tests/Packaging/package.sh $(CURDIR)/.build-static/kanmon.deb
+
 clean: ## Removes what was built; keeps certificates, keys, passwords, and what fuzzing found.
-	rm -rf .build .build-strict .build-differential .build-benchmark .build-fuzz/build
+	rm -rf .build .build-static .build-strict .build-differential .build-benchmark .build-fuzz/build

@@ -94,8 +94,8 @@ let package = Package(
         .executableTarget(
             name: "kanmon",
             dependencies: [
-                "CRevision", "Gateway", "HTTP", "Configuration", "Admission", "Exposition", "TLS",
-                "Reactor", "Bytes",
+                "CRevision", "Gateway", "HTTP", "Configuration", "Admission", "Catalogue",
+                "Exposition", "TLS", "Reactor", "Bytes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: common + revision),
@@ -118,7 +118,8 @@ let package = Package(
         .testTarget(
             name: "TLSTests", dependencies: ["TLS", "Reactor", "Bytes"], swiftSettings: common),
         .testTarget(
-            name: "GatewayTests", dependencies: ["Gateway", "HTTP", "Reactor", "Bytes"],
+            name: "GatewayTests",
+            dependencies: ["Gateway", "Configuration", "HTTP", "Reactor", "Bytes"],
             swiftSettings: common),
         .testTarget(
             name: "JourneyTests", dependencies: ["kanmon", "TLS", "Reactor", "Bytes"],
@@ -126,6 +127,7 @@ let package = Package(
         .testTarget(
             name: "DifferentialTests", dependencies: ["Exposition"],
             path: "Tests/Differential/DifferentialTests", swiftSettings: common),
+        .testTarget(name: "PackagingTests", dependencies: ["kanmon"], swiftSettings: common),
         .testTarget(name: "TidyTests", swiftSettings: common),
     ] + fuzzing
 )

@@ -1,22 +1,30 @@
 #!/usr/bin/env bash
 # Installs what is missing for a purpose, and nothing that is there.
 #
-#   deploy/dev/install.sh build|run|test|smoke|bench|differential
+#   deploy/dev/install.sh build|run|test|smoke|bench|differential|package|package-test|confined
 #
 # KANMON_INSTALL=no skips it: for a system without apt where the same things are there under other names.
 set -euo pipefail
 
 build=(libssl-dev libcrypt-dev libyaml-dev zlib1g-dev pkg-config git)
+serve=(prometheus-pushgateway curl openssl util-linux)
+journeys=("${serve[@]}" prometheus nginx python3)
+package=(dpkg-dev binutils python3)
+faults=(strace libfaketime iproute2)
 purpose=${1-}
 parser=(golang-go golang-github-prometheus-common-dev)
 case $purpose in
     build) packages=("${build[@]}") ;;
-    run | test) packages=("${build[@]}" prometheus-pushgateway curl openssl util-linux) ;;
+    run) packages=("${build[@]}" "${serve[@]}") ;;
+    test) packages=("${build[@]}" "${journeys[@]}" "${faults[@]}") ;;
+    confined) packages=("${build[@]}" "${journeys[@]}" systemd linux-libc-dev) ;;
+    package) packages=("${package[@]}") ;;
+    package-test) packages=("${package[@]}" "${serve[@]}" systemd iproute2) ;;
     smoke) packages=(curl) ;;
     differential) packages=("${build[@]}" "${parser[@]}" golang-github-prometheus-client-golang-dev) ;;
     bench) packages=("${build[@]}" "${parser[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
     *)
-        echo "usage: $0 build|run|test|smoke|bench|differential" >&2
+        echo "usage: $0 build|run|test|smoke|bench|differential|package|package-test|confined" >&2
         exit 64
         ;;
 esac
@@ -30,12 +38,20 @@ purpose_of() {
         pkg-config) echo "tells the Swift compiler where these libraries are" ;;
         git) echo "fetches the one Swift package the command line uses" ;;
         prometheus-pushgateway) echo "what the gate stands in front of" ;;
+        prometheus) echo "scrapes the Pushgateway, and promtool reads the gate's own metrics" ;;
         curl) echo "pushes, and asks whether something answers" ;;
         openssl) echo "makes passwords and the odd certificate for tests" ;;
         util-linux) echo "prlimit, setpriv and taskset, to confine what is started" ;;
-        nginx) echo "what the gate is measured against" ;;
+        nginx) echo "a Pushgateway's front with TLS and login; what the gate is measured against" ;;
+        strace) echo "makes system calls of a gate fail, for tests" ;;
+        libfaketime) echo "lets the time of day jump under a gate, for tests" ;;
         wrk) echo "makes the load of the benchmark" ;;
-        python3) echo "finds free ports and writes the body for the benchmark" ;;
+        python3) echo "passes sockets to the gate, writes the manual from its help; small helpers of tests" ;;
+        systemd) echo "says which system calls its groups are, and runs the units" ;;
+        linux-libc-dev) echo "the numbers of the system calls" ;;
+        iproute2) echo "ip, to give a machine for tests its loopback" ;;
+        dpkg-dev) echo "finds the packages of the libraries that the gate is linked to" ;;
+        binutils) echo "strip, which leaves out what only a debugger wants" ;;
         golang-go) echo "builds the Pushgateway's own parser, to compare with" ;;
         golang-github-prometheus-common-dev) echo "the Pushgateway's own parser" ;;
         golang-github-prometheus-client-golang-dev) echo "the Pushgateway's own check" ;;
@@ -92,7 +108,7 @@ install_with_apt() {
 # Debian starts some of these at once, and for everybody.
 tell_of_services() {
     local service port
-    for service in prometheus-pushgateway:9091 nginx:80; do
+    for service in prometheus-pushgateway:9091 prometheus:9090 nginx:80; do
         port=${service#*:} service=${service%:*}
         if [[ " $* " == *" $service "* ]] && systemctl is-active --quiet "$service" 2>/dev/null; then
             echo "Note: Debian has started $service on port $port of every address, without a login."
