@@ -72,7 +72,10 @@ extension Worker {
     mutating func serveClient(_ event: Poller.Readiness) {
         // Stale: this client left earlier in the turn, and its slot may already be another's.
         guard let client = clients[event.ticket] else { return }
-        if event.isGone { return depart(client, because: .peerGone) }
+        // Who ends a handshake says why before he goes: that is read first.
+        if event.isGone && client.phase != .handshaking {
+            return depart(client, because: .peerGone)
+        }
         switch client.phase {
         case .handshaking: shakeHands(client)
         case .lingering: if event.isReadable { discard(client) }
