@@ -32,6 +32,7 @@ struct Control: ~Copyable {
     var isDraining: Bool { drainEnd != .distantFuture }
     var reloading = Reloading()
     private var workersLeft: Int
+    private var isCut = false
     private(set) var isDone = false
 
     /// Loops that have yet to begin to turn; nobody is let in before.
@@ -119,12 +120,7 @@ struct Control: ~Copyable {
         if now >= nextBeat { wakeWorkers(at: now) }
         if now >= refused.due { for notice in refused.tellAll(at: now) { tell(notice) } }
         admin?.expire(at: now)
-        if now >= drainEnd {
-            process.log.write(.warn, "drain timeout, connections cut") { line in
-                line.add("connections", process.budgets.connectionCount)
-            }
-            isDone = true
-        }
+        if now >= drainEnd { cut(at: now) }
     }
 
     /// Takes what has arrived for the worker on this loop.
@@ -311,6 +307,20 @@ struct Control: ~Copyable {
         drainEnd = now + snapshot.timeouts.drain
         for mailbox in process.mailboxes { mailbox.post(.drain(.goingDown)) }
         tellOfDrain(at: now)
+    }
+
+    /// Who is not done by now is cut off. Each worker has a moment to tell the audit trail of it.
+    private mutating func cut(at now: Instant) {
+        guard !isCut else {
+            isDone = true
+            return
+        }
+        process.log.write(.warn, "drain timeout, connections cut") { line in
+            line.add("connections", process.budgets.connectionCount)
+        }
+        isCut = true
+        drainEnd = now + .seconds(1)
+        for mailbox in process.mailboxes { mailbox.post(.cut) }
     }
 
     /// Whoever waits in the queue of a socket that nobody else has open would be reset with it. Where

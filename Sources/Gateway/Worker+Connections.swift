@@ -338,6 +338,13 @@ extension Worker {
             depart(client, because: .drained)
         }
     }
+
+    /// Whoever is still there has had all the time there is.
+    mutating func cutAll() {
+        var all: [Client] = []
+        clients.forEach { all.append($0) }
+        for client in all { depart(client, because: .drained) }
+    }
 }
 
 /// The handshakes under way in the order in which they began, among others that are over.

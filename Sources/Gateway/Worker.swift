@@ -15,6 +15,8 @@ enum WorkerLetter: Sendable {
     case snapshot(Snapshot, ServerContext, addresses: [PeerAddress]?)
     case catalogue(FamilyCatalogue, askedAt: Instant)
     case drain(Drain)
+    /// The time to drain is over.
+    case cut
     /// Nothing to do but to turn once: a loop that can, is alive.
     case beat
     /// The first letter. Its answer says that this loop turns and hears.
@@ -242,6 +244,7 @@ struct Worker: ~Copyable {
             take(snapshot, context, addresses)
         case .catalogue(let catalogue, let moment): take(catalogue, askedAt: moment)
         case .drain(let drain): begin(drain)
+        case .cut: cutAll()
         case .beat: break
         case .greeting:
             process.heartbeats.beat(index, at: now)

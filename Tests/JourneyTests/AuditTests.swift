@@ -177,6 +177,29 @@ extension Gate {
         #expect(record.group == ["job": "left"] && record.bytes == 4 && record.status == 0)
     }
 
+    @Test(arguments: [1, 2])
+    func `so is one that was cut off at the end of the drain`(workers: Int) throws {
+        let fake = try FakePushgateway { connection, _ in
+            _ = connection.request()
+            sleep(20)
+        }
+        let gate = try Gate(
+            upstream: fake.port,
+            settings: """
+                \(Self.settings)
+                workers: \(workers)
+                limits: {drain_timeout: 1s}
+                """)
+        let client = try gate.connect()
+        try client.send(TestClient.request("POST", "/metrics/job/late", body: "a 1\n"))
+        let end = Date().addingTimeInterval(10)
+        while fake.connectionCount == 0, Date() < end { usleep(10_000) }
+        #expect(gate.stop() == 0)
+        let record = try #require(try gate.trail.records().first)
+        #expect(record.verdict == "abandoned" && record.reason == "drained")
+        #expect(record.group == ["job": "late"])
+    }
+
     @Test func `who has not logged in is summed, by address and reason`() throws {
         let gate = try Gate(
             upstream: try freePort(), settings: Self.settings + "\nallow: [127.0.0.1]")
