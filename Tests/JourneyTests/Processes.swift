@@ -92,6 +92,9 @@ enum Programs {
         return candidates.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "kanmon"
     }()
 
+    /// The gate that `kanmon` runs under a system-call filter, where it does.
+    static let confined = ProcessInfo.processInfo.environment["KANMON_CONFINED"]
+
     static let pushgateway = find("prometheus-pushgateway")
     static let prometheus = find("prometheus")
     static let curl = find("curl")

@@ -198,11 +198,17 @@ final class UpgradingGate: Sendable {
     /// The contents of the real program, to put it back.
     let program = "real"
 
+    /// What is replaced is the gate itself, never what confines it.
+    private static var binary: String { Programs.confined ?? Programs.kanmon }
+
     init(upstream: UInt16, settings: String = "", environment: [String: String] = [:]) throws {
         path = folder.path + "/kanmon"
-        try FileManager.default.copyItem(atPath: Programs.kanmon, toPath: path)
+        try FileManager.default.copyItem(atPath: Self.binary, toPath: path)
+        var environment = environment
+        if Programs.confined != nil { environment["KANMON_CONFINED"] = path }
         gate = try Gate(
-            upstream: upstream, settings: settings, path: path, environment: environment)
+            upstream: upstream, settings: settings,
+            path: Programs.confined == nil ? path : Programs.kanmon, environment: environment)
         #expect(gate.log(holding: "msg=ready") != nil)
     }
 
@@ -232,7 +238,7 @@ final class UpgradingGate: Sendable {
     func replace(with script: String?, mode: Int = 0o755) {
         let new = folder.path + "/new"
         if script == program {
-            try? FileManager.default.copyItem(atPath: Programs.kanmon, toPath: new)
+            try? FileManager.default.copyItem(atPath: Self.binary, toPath: new)
         } else if let script {
             folder.write("new", script, mode: mode)
         } else {
