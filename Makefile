@@ -59,6 +59,7 @@ faults: build ## System calls that fail, hundreds of ways, while pushes go throu
 confined: ## The end-to-end tests with the gate under the system-call filter of its unit.
 	@deploy/dev/install.sh confined
 	swift build --build-tests
+	systemd-analyze --no-pager syscall-filter >.build/debug/kanmon.calls
 	KANMON_CONFINED=$(CURDIR)/.build/debug/kanmon \
 	KANMON_PROGRAM=$(CURDIR)/Tests/Packaging/under-filter.py \
 		swift test --skip-build --disable-xctest --filter JourneyTests

@@ -143,9 +143,11 @@ import Testing
             auth: {users_file: htpasswd}
             upstream: {url: "http://127.0.0.1:\(pushgateway.port)"}
             """)
+        // It hands on no environment but what it is told to.
+        let confined = Programs.confined.map { ["--setenv=KANMON_CONFINED=\($0)"] } ?? []
         let program = try RunningProgram(
             "/usr/bin/systemd-socket-activate",
-            [
+            confined + [
                 "--listen=127.0.0.1:\(port)", Programs.kanmon, "serve", "--config",
                 folder.path + "/kanmon.yml",
             ])
