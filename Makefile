@@ -1,12 +1,12 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test build static check differential fuzz hostile faults confined smoke bench install deb \
+.PHONY: help run test e2e alert-test deploy pictures build static check differential fuzz hostile faults confined smoke bench install deb \
 	package-test clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
 strict_build := $(if $(KANMON_STRICT),.build,.build-strict)
-scripts := .ci/run $(wildcard deploy/dev/*.sh deploy/package/*.sh Tests/*/*.sh) \
+scripts := .ci/run $(wildcard deploy/*.sh deploy/*/*.sh Tests/*/*.sh) \
 	$(addprefix deploy/package/,postinst prerm postrm)
 
 help: ## Lists these targets.
@@ -55,6 +55,26 @@ faults: build ## System calls that fail, hundreds of ways, while pushes go throu
 	@deploy/dev/install.sh test
 	KANMON_PROGRAM=$(CURDIR)/.build/release/kanmon KANMON_FAULT_CELLS=all \
 		swift test --disable-xctest --filter FaultTests
+
+e2e: ## From cron to alert and from nginx to the gate, with everything real; needs root, 5 minutes.
+	@deploy/dev/install.sh e2e
+	swift build --product kanmon
+	Tests/EndToEnd/cron_to_alert.py
+	Tests/Push/push.py
+	Tests/Alerts/check.py
+	Tests/Moving/migration.py
+	Tests/Moving/deploy.py
+
+pictures: build ## The pictures of the README, drawn of what happens.
+	@deploy/dev/install.sh e2e
+	KANMON=$(CURDIR)/.build/release/kanmon Tests/EndToEnd/refused.py deploy/pictures/refused.svg
+	KANMON=$(CURDIR)/.build/release/kanmon Tests/EndToEnd/cron_to_alert.py deploy/pictures/way.svg
+
+alert-test: ## Sends one alert through the running Alertmanager, and its end.
+	@deploy/alertmanager/alert-test.sh
+
+deploy: ## An environment's configuration onto this machine, as root: ENV=staging or ENV=production.
+	@deploy/deploy.sh '$(ENV)'
 
 confined: ## The end-to-end tests with the gate under the system-call filter of its unit.
 	@deploy/dev/install.sh confined

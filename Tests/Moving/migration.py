@@ -256,7 +256,7 @@ def shadow_day():
         late = push("shadow_gauge 1 1700000000000\nshadow_bad{ 1\n")
         holds("a push that is bad is one refusal there, with its reason in the log",
               eventually(lambda: metric("kanmon_refusals_total") == 1)
-              and "reason=body_invalid" in pathlib.Path("/tmp/shadow.log").read_text(),
+              and eventually(lambda: "reason=body_invalid" in pathlib.Path("/tmp/shadow.log").read_text()),
               f"{metric('kanmon_refusals_total')} {pathlib.Path('/tmp/shadow.log').read_text()[-600:]}")
         gate.kill()
         gate.wait()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for a purpose, and nothing that is there.
 #
-#   deploy/dev/install.sh build|run|test|smoke|bench|differential|package|package-test|confined
+#   deploy/dev/install.sh build|run|test|e2e|smoke|bench|differential|package|package-test|confined
 #
 # KANMON_INSTALL=no skips it: for a system without apt where the same things are there under other names.
 set -euo pipefail
@@ -11,12 +11,14 @@ serve=(prometheus-pushgateway curl openssl util-linux)
 journeys=("${serve[@]}" prometheus nginx python3)
 package=(dpkg-dev binutils python3)
 faults=(strace libfaketime iproute2)
+stack=("${journeys[@]}" prometheus-alertmanager busybox dash shellcheck python3-yaml systemd iproute2)
 purpose=${1-}
 parser=(golang-go golang-github-prometheus-common-dev)
 case $purpose in
     build) packages=("${build[@]}") ;;
     run) packages=("${build[@]}" "${serve[@]}") ;;
     test) packages=("${build[@]}" "${journeys[@]}" "${faults[@]}") ;;
+    e2e) packages=("${build[@]}" "${stack[@]}") ;;
     confined) packages=("${build[@]}" "${journeys[@]}" systemd linux-libc-dev) ;;
     package) packages=("${package[@]}") ;;
     package-test) packages=("${package[@]}" "${serve[@]}" systemd iproute2) ;;
@@ -24,7 +26,7 @@ case $purpose in
     differential) packages=("${build[@]}" "${parser[@]}" golang-github-prometheus-client-golang-dev) ;;
     bench) packages=("${build[@]}" "${parser[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
     *)
-        echo "usage: $0 build|run|test|smoke|bench|differential|package|package-test|confined" >&2
+        echo "usage: $0 build|run|test|e2e|smoke|bench|differential|package|package-test|confined" >&2
         exit 64
         ;;
 esac
@@ -45,6 +47,11 @@ purpose_of() {
         nginx) echo "a Pushgateway's front with TLS and login; what the gate is measured against" ;;
         strace) echo "makes system calls of a gate fail, for tests" ;;
         libfaketime) echo "lets the time of day jump under a gate, for tests" ;;
+        prometheus-alertmanager) echo "sends what Prometheus finds to a person" ;;
+        busybox) echo "one of the shells the push script has to run in" ;;
+        dash) echo "one of the shells the push script has to run in" ;;
+        shellcheck) echo "finds mistakes in shell scripts" ;;
+        python3-yaml) echo "reads the compose file, to check what it names" ;;
         wrk) echo "makes the load of the benchmark" ;;
         python3) echo "passes sockets to the gate, writes the manual from its help; small helpers of tests" ;;
         systemd) echo "says which system calls its groups are, and runs the units" ;;
@@ -108,7 +115,7 @@ install_with_apt() {
 # Debian starts some of these at once, and for everybody.
 tell_of_services() {
     local service port
-    for service in prometheus-pushgateway:9091 prometheus:9090 nginx:80; do
+    for service in prometheus-pushgateway:9091 prometheus:9090 prometheus-alertmanager:9093 nginx:80; do
         port=${service#*:} service=${service%:*}
         if [[ " $* " == *" $service "* ]] && systemctl is-active --quiet "$service" 2>/dev/null; then
             echo "Note: Debian has started $service on port $port of every address, without a login."
