@@ -241,8 +241,9 @@ remember_cpu() {
 # A different time for each host, and on one host always the same, so that pushes stay a minute apart.
 wait_for_splay() {
     if [ "$splay" -eq 0 ] || [ -t 2 ]; then return; fi
-    key=$(printf '%s %s %s' "$(uname -n)" "$(id -u)" "$url" | cksum)
-    sleep $((${key%% *} % splay))
+    key=$(printf '%s %s %s' "$(uname -n)" "$(id -u)" "$url" | od -A n -v -t u1 |
+        awk '{ for (i = 1; i <= NF; i++) key = (key * 31 + $i) % 65521 } END { print key + 0 }')
+    sleep $((key % splay))
 }
 
 # ---- the body
@@ -358,7 +359,7 @@ show-error
 connect-timeout = 5
 output = "$(quoted "$run/answer")"
 dump-header = "$(quoted "$run/head")"
-write-out = "%{http_code} %{time_namelookup} %{time_connect} %{time_appconnect} %{remote_ip}"
+write-out = "%{http_code} %{time_namelookup} %{time_connect} %{time_appconnect} %{local_port} %{remote_ip}"
 END
         if [ -n "$user" ]; then
             cat <<END
@@ -384,10 +385,11 @@ push() {
         send
         [ -n "$layer" ] || return 0
         may_pass || break
-        # Asked to wait longer than we have, we had better say so now.
-        [ "$retry_after" -le "$pause" ] || pause=$retry_after
-        is_between 1 "$tries" 20 || break
-        is_between 0 "$pause" $(($(seconds_left) - 1)) || break
+        # The last try is a second before the end; whoever is asked to wait longer had better say so now.
+        longest=$(($(seconds_left) - 1))
+        if [ "$longest" -lt 1 ] || [ "$retry_after" -gt "$longest" ] || [ "$tries" -ge 20 ]; then break; fi
+        [ "$pause" -ge "$retry_after" ] || pause=$retry_after
+        [ "$pause" -le "$longest" ] || pause=$longest
         sleep "$pause"
         [ "$pause" -ge 8 ] || pause=$((pause * 2))
     done
@@ -403,8 +405,8 @@ send() {
     [ "$patience" -ge 1 ] || patience=1
     told=$(curl -q -K "$run/curl" --max-time "$patience" 2>"$run/error")
     curl_exit=$?
-    status='' t_name='' t_connect='' t_tls='' address=''
-    read -r status t_name t_connect t_tls address <<END
+    status='' t_name='' t_connect='' t_tls='' own_port='' address=''
+    read -r status t_name t_connect t_tls own_port address <<END
 $told
 END
     retry_after=$(header retry-after)
@@ -479,7 +481,8 @@ judge_refusal() {
 judge_timeout() {
     if is_zero "$t_name"; then
         found 68 dns "no answer about the name in $authority" "does this host resolve other names?"
-    elif is_zero "$t_connect"; then
+    # With a handshake that did not end, some versions of curl count no time for the connection.
+    elif is_zero "$t_connect" && is_zero "$own_port"; then
         found 69 filtered "$authority does not answer a connection" \
             "a firewall drops it: the cloud's rules, the host's own, or this host's way out"
     elif is_zero "$t_tls" && is_https; then
@@ -628,9 +631,9 @@ is_between() {
     is_number "$2" && [ "$1" -le "$2" ] && [ "$2" -le "$3" ]
 }
 
-# curl of other languages writes 0,000000.
+# What curl does not know it writes as 0, 0.000000 or -1.
 is_zero() {
-    case $1 in *[1-9]*) return 1 ;; esac
+    case $1 in -*) ;; *[1-9]*) return 1 ;; esac
 }
 
 is_https() {
