@@ -217,7 +217,7 @@ class Watch:
     def look_at(self, process):
         with contextlib.suppress(OSError):
             line = pathlib.Path(f"/proc/{process}/cmdline").read_bytes()
-            is_curl = line.split(b"\0")[0].endswith(b"curl") and b"-K" in line
+            is_curl = line.split(b"\0")[0].endswith(b"curl")
             self.saw_curl += is_curl
             if is_curl:
                 line += pathlib.Path(f"/proc/{process}/environ").read_bytes()
