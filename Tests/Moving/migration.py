@@ -253,10 +253,10 @@ def shadow_day():
         stored = [sorted(line for line in text.splitlines() if line.startswith(("shadow_", "migration_")))
                   for text in both]
         holds("the throw-away Pushgateway holds what the real one holds", stored[0] == stored[1] and stored[0], stored)
-        late = push("shadow_gauge 1 1700000000000\nshadow_bad{ 1\n")
+        push("shadow_gauge 1 1700000000000\nshadow_bad{ 1\n")
         holds("a push that is bad is one refusal there, with its reason in the log",
-              eventually(lambda: metric("kanmon_refusals_total") == 1)
-              and eventually(lambda: "reason=body_invalid" in pathlib.Path("/tmp/shadow.log").read_text()),
+              eventually(lambda: metric("kanmon_refusals_total") == 1
+                         and "reason=body_invalid" in pathlib.Path("/tmp/shadow.log").read_text()),
               f"{metric('kanmon_refusals_total')} {pathlib.Path('/tmp/shadow.log').read_text()[-600:]}")
         gate.kill()
         gate.wait()
