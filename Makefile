@@ -6,7 +6,7 @@
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
 strict_build := $(if $(KANMON_STRICT),.build,.build-strict)
-scripts := .ci/run $(wildcard deploy/*.sh deploy/*/*.sh Tests/*/*.sh) \
+scripts := .ci/run $(wildcard deploy/*.sh deploy/*/*.sh deploy/compose/*/*.sh Tests/*/*.sh) \
 	$(addprefix deploy/package/,postinst prerm postrm)
 
 help: ## Lists these targets.
@@ -33,7 +33,7 @@ check: ## Format, warnings as errors, the rules of style that are tests, shell s
 	swift format lint --strict --recursive Package.swift Sources Tests
 	KANMON_STRICT=1 swift build --build-tests --scratch-path $(strict_build)
 	KANMON_STRICT=1 swift test --skip-build --scratch-path $(strict_build) --disable-xctest --filter TidyTests
-	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(scripts); \
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck -x $(scripts); \
 	else echo "shellcheck is not installed; the shell scripts were not looked at"; fi
 
 differential: ## Verdicts beside the Pushgateway's own parser, on a million made-up bodies.
@@ -62,8 +62,7 @@ e2e: ## From cron to alert and from nginx to the gate, with everything real; nee
 	Tests/EndToEnd/cron_to_alert.py
 	Tests/Push/push.py
 	Tests/Alerts/check.py
-	Tests/Moving/migration.py
-	Tests/Moving/deploy.py
+	for test in compose deploy migration; do Tests/Moving/$$test.py || exit 1; done
 
 pictures: build ## The pictures of the README, drawn of what happens.
 	@deploy/dev/install.sh e2e

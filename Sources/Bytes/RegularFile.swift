@@ -35,7 +35,9 @@ public enum RegularFile {
 
     /// Why the file at `path` could not be appended to, made, or put aside under another name; nil when
     /// nothing speaks against it now. Makes and changes nothing.
-    public static func faultOfAppending(to path: String) -> FileFault? {
+    public static func faultOfAppending(
+        to path: String, whoseFirstByteIs first: UInt8
+    ) -> FileFault? {
         guard !path.isEmpty, !path.utf8.contains(0) else { return FileFault("is not a path") }
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
@@ -49,7 +51,9 @@ public enum RegularFile {
         guard unsafe fstat(fd, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             return FileFault("is not a regular file")
         }
-        return nil
+        var found = first
+        guard unsafe pread(fd, &found, 1, 0) >= 0 else { return FileFault(appendingTo: path, errno) }
+        return found == first ? nil : FileFault("is there already and holds something else")
     }
 
     /// The permission bits of the file at `path`; nil when it cannot be looked at.

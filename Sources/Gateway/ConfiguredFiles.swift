@@ -65,7 +65,9 @@ struct ConfiguredFiles {
         let bytesMax = ConfiguredFiles.certificateBytesMax
         let tls = configuration.tls
         let chain = contents(of: tls.certificateFile, bytesMax: bytesMax)
-        let key = contents(of: tls.keyFile, bytesMax: bytesMax)
+        let keyPath = path(of: tls.keyFile)
+        let key = keyPath.flatMap { contents(of: $0, at: tls.keyFile, bytesMax) }
+        if let keyPath { warnIfOthersMayRead(keyPath, at: tls.keyFile) }
         let authorities = tls.clientAuthorityFile.map { contents(of: $0, bytesMax: bytesMax) }
         guard let chain, let key, authorities.map({ $0 != nil }) ?? true else { return nil }
         let identity = Identity(
@@ -85,10 +87,12 @@ struct ConfiguredFiles {
     }
 
     /// The audit trail has to be possible where it begins. What happens to its disk later stops no push,
-    /// nor a reload that may take somebody's rights away.
+    /// nor a reload that may take somebody's rights away. A file that holds no records is somebody
+    /// else's, for instance the users' or the key's: it would be spoilt, and rotated away.
     mutating func checkAudit(after previous: Configuration.Audit?) {
         guard let location = configuration.audit?.file,
-            let fault = RegularFile.faultOfAppending(to: location.value)
+            let fault = RegularFile.faultOfAppending(
+                to: location.value, whoseFirstByteIs: UInt8(ascii: "{"))
         else { return }
         let isKept = location.value == previous?.file.value
         complain(isKept ? .warning : .error, at: location, "\(location.value) \(fault.text)")

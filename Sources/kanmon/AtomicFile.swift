@@ -30,6 +30,24 @@ enum AtomicFile {
         syncFolder(of: target)
     }
 
+    /// Reads, changes and writes as one step: whoever else does that with a file in the same folder waits,
+    /// 10 seconds at most, so that no change undoes another.
+    static func change<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+        let folder = folder(of: resolved(path))
+        let fd = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard fd >= 0 else { throw Failure(path: path, code: errno) }
+        defer { _ = close(fd) }
+        var tries = 500
+        while flock(fd, LOCK_EX | LOCK_NB) != 0 {
+            tries -= 1
+            guard tries > 0, errno == EWOULDBLOCK || errno == EINTR else {
+                throw Failure(path: path, code: errno)
+            }
+            usleep(20_000)
+        }
+        return try body()
+    }
+
     private static func resolved(_ path: String) -> String {
         guard let real = unsafe realpath(path, nil) else { return path }
         defer { unsafe free(real) }
@@ -66,10 +84,13 @@ enum AtomicFile {
 
     /// The new name must survive a power cut as the content does.
     private static func syncFolder(of path: String) {
-        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        let fd = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let fd = unsafe open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard fd >= 0 else { return }
         _ = fsync(fd)
         _ = close(fd)
+    }
+
+    private static func folder(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
     }
 }

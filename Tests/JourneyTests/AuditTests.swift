@@ -335,6 +335,8 @@ extension Gate {
         for (file, reason) in [
             ("missing/audit.jsonl", "does not exist"), ("link.jsonl", "is a symbolic link"),
             ("htpasswd/audit.jsonl", "is not a folder"),
+            ("htpasswd", "holds something else"), ("tls.key", "holds something else"),
+            ("kanmon.yml", "holds something else"),
         ] {
             folder.write(
                 "kanmon.yml",

@@ -158,6 +158,7 @@ import Testing
             "# users of nginx\n\nprom:\(hash)\nold:\(hash.replacingOccurrences(of: "$2b$", with: "$2y$"))\n"
         try CertificateKey.writeExpiredCertificateWithoutNames(to: folder)
         folder.write("htpasswd", users, mode: 0o644)
+        chmod(folder.path + "/tls.key", 0o644)
         let file = folder.write(
             "kanmon.yml",
             """
@@ -170,7 +171,8 @@ import Testing
         let program = try RunningProgram(Programs.kanmon, ["serve", "--config", file])
         defer { program.signal(SIGKILL) }
         #expect(program.waitForOutput { $0.contains("msg=listening") ? $0 : nil } != nil)
-        for text in ["expired", "no subject alternative name", "chmod o-r", "cost"] {
+        let readable = ["htpasswd", "tls.key"].map { "chmod o-r \(folder.path)/\($0)" }
+        for text in ["expired", "no subject alternative name", "cost"] + readable {
             #expect(program.output.contains(text), "\(text) in \(program.output)")
         }
         let strict = try kanmon("check", "--config", file, "--strict")
@@ -217,6 +219,26 @@ import Testing
         #expect(try kanmon("passwd", file, "prom", "--delete").status == 0)
         #expect(try kanmon("passwd", file, "prom", "--delete").status == 1)
         #expect(folder.read("users").isEmpty)
+    }
+
+    @Test func `ten who change the same file at once all find their user in it`() async throws {
+        let file = folder.path + "/users"
+        let program = Programs.kanmon
+        try await withThrowingTaskGroup(of: Int32.self) { group in
+            for number in 1...10 {
+                group.addTask {
+                    try run(
+                        program, ["passwd", file, "user\(number)", "--cost", "4"],
+                        input: "a password\n"
+                    ).status
+                }
+            }
+            for try await status in group { #expect(status == 0) }
+        }
+        let names = folder.read("users").split(separator: "\n").compactMap {
+            $0.split(separator: ":").first
+        }
+        #expect(Set(names).count == 10)
     }
 
     @Test func `a password that bcrypt cannot hold is refused, and no password is ever printed`()

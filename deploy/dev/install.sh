@@ -11,7 +11,7 @@ serve=(prometheus-pushgateway curl openssl util-linux)
 journeys=("${serve[@]}" prometheus nginx python3)
 package=(dpkg-dev binutils python3)
 faults=(strace libfaketime iproute2)
-stack=("${journeys[@]}" prometheus-alertmanager busybox dash shellcheck python3-yaml systemd iproute2)
+stack=("${journeys[@]}" prometheus-alertmanager busybox dash shellcheck python3-yaml redis-server systemd iproute2)
 purpose=${1-}
 parser=(golang-go golang-github-prometheus-common-dev)
 case $purpose in
@@ -50,6 +50,7 @@ purpose_of() {
         prometheus-alertmanager) echo "sends what Prometheus finds to a person" ;;
         busybox) echo "one of the shells the push script has to run in" ;;
         dash) echo "one of the shells the push script has to run in" ;;
+        redis-server) echo "what the two sites of the bot share, in the compose file" ;;
         shellcheck) echo "finds mistakes in shell scripts" ;;
         python3-yaml) echo "reads the compose file, to check what it names" ;;
         wrk) echo "makes the load of the benchmark" ;;
@@ -115,7 +116,7 @@ install_with_apt() {
 # Debian starts some of these at once, and for everybody.
 tell_of_services() {
     local service port
-    for service in prometheus-pushgateway:9091 prometheus:9090 prometheus-alertmanager:9093 nginx:80; do
+    for service in prometheus-pushgateway:9091 prometheus:9090 prometheus-alertmanager:9093 redis-server:6379 nginx:80; do
         port=${service#*:} service=${service%:*}
         if [[ " $* " == *" $service "* ]] && systemctl is-active --quiet "$service" 2>/dev/null; then
             echo "Note: Debian has started $service on port $port of every address, without a login."

@@ -48,21 +48,28 @@ struct Passwd: ParsableCommand {
     }
 
     func run() throws {
+        // What cannot be read is told before anybody types a password.
         let old = try oldBytes()
         if verify { return try verifyPassword(in: old) }
-        let name = Array(user.utf8)
+        let hash = delete ? nil : try makeHash()
         do {
-            if delete { return try save(try UserFile.delete(name.span, in: old.span)) }
-            let hash = try makeHash()
-            let edited =
-                add
-                ? try UserFile.add(hash, for: name.span, in: old.span)
-                : try UserFile.set(hash, for: name.span, in: old.span)
-            try save(edited)
+            try AtomicFile.change(file) { try save(try edited(with: hash)) }
+        } catch let failure as AtomicFile.Failure {
+            Console.complain(failure.description)
+            throw ExitCode.negative
         } catch let error as UserFileEditError {
             Console.complain("\(file): \(error.sentence)")
             throw ExitCode.negative
         }
+    }
+
+    private func edited(with hash: PasswordHash?) throws -> [UInt8] {
+        let old = try oldBytes()
+        let name = Array(user.utf8)
+        guard let hash else { return try UserFile.delete(name.span, in: old.span) }
+        return add
+            ? try UserFile.add(hash, for: name.span, in: old.span)
+            : try UserFile.set(hash, for: name.span, in: old.span)
     }
 
     /// Nothing, when there is no such file yet and one is to be made.
@@ -102,12 +109,7 @@ struct Passwd: ParsableCommand {
     }
 
     private func save(_ bytes: [UInt8]) throws {
-        do throws(AtomicFile.Failure) {
-            try AtomicFile.write(bytes, to: file, newMode: 0o600)
-        } catch {
-            Console.complain(error.description)
-            throw ExitCode.negative
-        }
+        try AtomicFile.write(bytes, to: file, newMode: 0o600)
         Console.say(
             "\(file): \(user) \(delete ? "taken out" : add ? "may use two passwords now" : "set")")
     }
