@@ -56,11 +56,11 @@ faults: build ## System calls that fail, hundreds of ways, while pushes go throu
 	KANMON_PROGRAM=$(CURDIR)/.build/release/kanmon KANMON_FAULT_CELLS=all \
 		swift test --disable-xctest --filter FaultTests
 
-e2e: ## From cron to alert and from nginx to the gate, with everything real; needs root, 5 minutes.
+e2e: ## From cron to alert and from nginx to the gate, with everything real; needs root, 4 minutes.
 	@deploy/dev/install.sh e2e
 	swift build --product kanmon
 	Tests/EndToEnd/cron_to_alert.py
-	Tests/Push/push.py
+	Tests/Push/run.sh
 	Tests/Alerts/check.py
 	for test in compose deploy migration; do Tests/Moving/$$test.py || exit 1; done
 

@@ -34,7 +34,8 @@ public enum RegularFile {
     }
 
     /// Why the file at `path` could not be appended to, made, or put aside under another name; nil when
-    /// nothing speaks against it now. Makes and changes nothing.
+    /// nothing speaks against it now, or when it begins with another byte than it should. Makes and changes
+    /// nothing.
     public static func faultOfAppending(
         to path: String, whoseFirstByteIs first: UInt8
     ) -> FileFault? {
@@ -52,7 +53,9 @@ public enum RegularFile {
             return FileFault("is not a regular file")
         }
         var found = first
-        guard unsafe pread(fd, &found, 1, 0) >= 0 else { return FileFault(appendingTo: path, errno) }
+        guard unsafe pread(fd, &found, 1, 0) >= 0 else {
+            return FileFault(appendingTo: path, errno)
+        }
         return found == first ? nil : FileFault("is there already and holds something else")
     }
 

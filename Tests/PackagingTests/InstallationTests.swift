@@ -44,6 +44,8 @@ import Testing
                 "644 \(prefix)/share/man/man1/kanmon.1.gz",
                 "644 \(prefix)/share/man/man5/kanmon.yml.5.gz",
                 "644 \(prefix)/share/doc/kanmon/README.md",
+                "644 \(prefix)/share/doc/kanmon/RUNBOOK.ja.md",
+                "644 \(prefix)/share/doc/kanmon/RUNBOOK.md",
                 "750 /etc/kanmon", "750 /etc/kanmon/auth", "750 /etc/kanmon/tls",
                 "640 /etc/kanmon/kanmon.yml",
             ] + examples.map { "644 \(prefix)/share/doc/kanmon/examples/\($0)" })

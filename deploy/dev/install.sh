@@ -22,7 +22,7 @@ case $purpose in
     confined) packages=("${build[@]}" "${journeys[@]}" systemd linux-libc-dev) ;;
     package) packages=("${package[@]}") ;;
     package-test) packages=("${package[@]}" "${serve[@]}" systemd iproute2) ;;
-    smoke) packages=(curl) ;;
+    smoke) packages=(curl openssl) ;;
     differential) packages=("${build[@]}" "${parser[@]}" golang-github-prometheus-client-golang-dev) ;;
     bench) packages=("${build[@]}" "${parser[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
     *)
