@@ -67,7 +67,7 @@ struct ConfiguredFiles {
         let chain = contents(of: tls.certificateFile, bytesMax: bytesMax)
         let keyPath = path(of: tls.keyFile)
         let key = keyPath.flatMap { contents(of: $0, at: tls.keyFile, bytesMax) }
-        if let keyPath { warnIfOthersMayRead(keyPath, at: tls.keyFile) }
+        if key != nil, let keyPath { warnIfOthersMayRead(keyPath, at: tls.keyFile) }
         let authorities = tls.clientAuthorityFile.map { contents(of: $0, bytesMax: bytesMax) }
         guard let chain, let key, authorities.map({ $0 != nil }) ?? true else { return nil }
         let identity = Identity(

@@ -50,6 +50,8 @@ def outside():
         missing.append("root")
     if not program.exists():
         missing.append(str(program))
+    if not missing and not can_boot():
+        missing.append("namespaces and an overlay, which this system does not allow")
     if missing:
         print("skipped: the migration needs " + ", ".join(missing))
         sys.exit(0)
@@ -61,6 +63,14 @@ def outside():
                    "PYTHONDONTWRITEBYTECODE=1", sys.executable, str(pathlib.Path(__file__).resolve()), "--inside"]
         status = subprocess.run(command, cwd=ROOT, timeout=280).returncode
     sys.exit(status)
+
+
+def can_boot():
+    """Whether the kernel gives what machine.sh is made of: a container often may not."""
+    mounts = ("mount -t tmpfs none /mnt && mkdir /mnt/upper /mnt/work /mnt/root && "
+              "mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/root")
+    command = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--fork", "sh", "-c", mounts]
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def holds(statement, truth, details=""):
