@@ -98,6 +98,7 @@ class Bench:
         subprocess.run([PROGRAM, "passwd", "--cost", "5", self.etc / "auth/htpasswd", "prom"], input=PASSWORD, text=True,
                        check=True, stdout=subprocess.DEVNULL)
         (self.folder / "password").write_text(PASSWORD)
+        (self.folder / "password").chmod(0o600)
 
     def edit(self, environment, *changes):
         """Changes the environment's file and commits it: ports of this bench, and what is asked for."""
