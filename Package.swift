@@ -67,6 +67,8 @@ let package = Package(
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(
+            name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
 
         .target(
             name: "Bytes",
@@ -75,7 +77,7 @@ let package = Package(
         .target(
             name: "Catalogue", dependencies: ["Bytes", "Exposition"], swiftSettings: dataPath),
         .target(name: "Gzip", dependencies: ["Bytes", "CZlib"], swiftSettings: dataPath),
-        .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: dataPath),
+        .target(name: "HTTP", dependencies: ["Bytes", "CNghttp2"], swiftSettings: dataPath),
         .target(name: "Admission", dependencies: ["Bytes", "CCrypt"], swiftSettings: dataPath),
         .target(
             name: "Configuration", dependencies: ["Bytes", "CYAML"],

@@ -19,6 +19,10 @@ package struct Limits: Hashable, Sendable {
     package var idleTimeout = Duration.zero
     package var writeTimeout = Duration.zero
     package var requestsPerConnectionMax = 0
+    package var http2StreamsMax = 0
+    package var http2ClientResets = Burst()
+    package var http2ServerResets = Burst()
+    package var http2Glitches = Burst()
     package var pathLabelsMax = 0
     package var sampleLabelsMax = 0
     package var labelValueBytesMax = 0
@@ -33,6 +37,12 @@ package struct Limits: Hashable, Sendable {
     package struct BodyRate: Hashable, Sendable {
         package var bytesPerSecond = 0
         package var after = Duration.zero
+    }
+
+    /// So many at once, and so many a second from then on.
+    package struct Burst: Hashable, Sendable {
+        package var burst = 0
+        package var perSecond = 0
     }
 
     /// How many logins may fail in a minute before further ones go slowly.
@@ -133,6 +143,29 @@ extension Limits {
             "requests_per_connection_max", \.requestsPerConnectionMax, .count, 10_000,
             1...1000 * million,
             "Requests on one connection before it is closed."),
+        Row(
+            "http2_streams_max", \.http2StreamsMax, .count, 32, 1...1000,
+            "Requests under way at once on one connection of HTTP/2."),
+        Row(
+            "http2_client_resets.burst", \.http2ClientResets.burst, .count, 100, 1...million,
+            "Requests that a client of HTTP/2 may take back at once."),
+        Row(
+            "http2_client_resets.per_second", \.http2ClientResets.perSecond, .count, 20,
+            1...million,
+            "And how many a second from then on; more end the connection."),
+        Row(
+            "http2_server_resets.burst", \.http2ServerResets.burst, .count, 50, 1...million,
+            "Requests that the gate may have to take back at once, for the client's mistakes."),
+        Row(
+            "http2_server_resets.per_second", \.http2ServerResets.perSecond, .count, 5,
+            1...million,
+            "And how many a second from then on; more end the connection."),
+        Row(
+            "http2_glitches.burst", \.http2Glitches.burst, .count, 200, 1...million,
+            "Frames of HTTP/2 at once that ask for nothing: pings, settings, empty ones."),
+        Row(
+            "http2_glitches.per_second", \.http2Glitches.perSecond, .count, 20, 1...million,
+            "And how many a second from then on; more end the connection."),
         Row(
             "path_labels_max", \.pathLabelsMax, .count, 16, 1...64,
             "Labels in the path of a push."),

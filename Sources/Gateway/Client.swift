@@ -19,7 +19,10 @@ final class Client {
     /// Answers that are not sent yet.
     var output = ByteBuffer()
     var http: HTTP1Session
+    /// The request of HTTP/1.1, one after another.
     let exchange: Exchange
+    /// What the handshake has agreed on instead.
+    private(set) var http2: HTTP2Connection?
 
     /// What the poller watches for.
     var interest = Poller.Interest.reading
@@ -52,10 +55,28 @@ final class Client {
     }
 
     /// The exchange `id` names, unless it is over.
-    func exchange(_ id: ExchangeID) -> Exchange? { exchange.id == id ? exchange : nil }
+    func exchange(_ id: ExchangeID) -> Exchange? {
+        if let http2 { return http2.exchange(on: id.stream) }
+        return exchange.id == id ? exchange : nil
+    }
+
+    /// Those under way.
+    func forEachExchange(_ body: (Exchange) -> Void) {
+        if let http2 { return http2.exchanges.forEach(body) }
+        if !exchange.isIdle { body(exchange) }
+    }
 
     /// Nothing of a request has come since the last answer.
-    var isBetweenRequests: Bool { exchange.isIdle && !hasBytesAtHand }
+    var isBetweenRequests: Bool {
+        (http2?.exchanges.isEmpty ?? exchange.isIdle) && !hasBytesAtHand
+    }
+
+    /// Goes on in HTTP/2, if that is what the handshake has agreed on.
+    func chooseProtocol(_ limits: HTTP2Limits, _ inbox: FrameInbox) {
+        guard tls.isHTTP2 else { return }
+        http2 = HTTP2Connection(
+            session: HTTP2Session(limits: limits, inbox: inbox), spare: exchange)
+    }
 
     /// Are there bytes in memory, about which the poller will say nothing?
     var hasBytesAtHand: Bool { !input.isEmpty || tls.hasPending }

@@ -38,6 +38,9 @@ final class Exchange {
     var requestID: UInt64 = 0
     var snapshot: Snapshot
     var beganAt = Instant(nanoseconds: 0)
+    /// When it has to be looked at; on HTTP/1.1, where there is one request at a time, the connection
+    /// has it.
+    var deadline = Instant.distantFuture
 
     // From the head
     var method = Method.other
@@ -69,6 +72,11 @@ final class Exchange {
     var charge: Quotas.Charge?
 
     // From the body
+    /// On HTTP/2, what has come of it and is not looked at yet, and whether its end has.
+    var input = ByteBuffer()
+    var hasInputEnded = false
+    /// On HTTP/2, how much of it has been looked at.
+    var takenBytes = 0
     /// Decoded, as far as it has come.
     var body = ByteBuffer()
     /// Only while the body is coming in.
@@ -113,9 +121,11 @@ final class Exchange {
 
     /// Makes ready for the next request of the connection. Buffers keep their storage, except the
     /// body's, which the worker takes back.
-    func reset(stream: UInt32) {
-        id = ExchangeID(client: id.client, stream: stream)
+    func reset(to id: ExchangeID) {
+        self.id = id
         stage = .awaitingHead
+        deadline = .distantFuture
+        (hasInputEnded, takenBytes) = (false, 0)
         method = .other
         isPush = false
         hasQuery = false
@@ -198,6 +208,7 @@ enum Coding {
 }
 
 extension Exchange {
-    /// Takes the body's storage away, for another to use.
+    /// Takes the storage of its bytes away, for another to use.
     func takeBody() -> ByteBuffer { Swift.exchange(&body, with: ByteBuffer()) }
+    func takeInput() -> ByteBuffer { Swift.exchange(&input, with: ByteBuffer()) }
 }

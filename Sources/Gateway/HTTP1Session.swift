@@ -94,7 +94,7 @@ struct HTTP1Session: ~Copyable {
 }
 
 extension HeadLimits {
-    fileprivate init(_ limits: Limits) {
+    init(_ limits: Limits) {
         self.init(
             headBytesMax: limits.headBytesMax, targetBytesMax: limits.targetBytesMax,
             fieldsMax: limits.headerFieldsMax)

@@ -9,15 +9,16 @@ extension Worker {
     private static let plainText: StaticString = "text/plain; charset=utf-8"
 
     /// Answers with a text of our own.
-    mutating func answer(_ client: Client, _ status: Status, text message: StaticString) {
+    mutating func answer(
+        _ exchange: Exchange, of client: Client, _ status: Status, text message: StaticString
+    ) {
         text.removeAll()
         text.append(message)
-        send(Answer(status, contentType: Worker.plainText), to: client)
+        send(Answer(status, contentType: Worker.plainText), to: exchange, of: client)
     }
 
     /// The Pushgateway took it.
-    mutating func accept(_ client: Client, _ status: Status) {
-        let exchange = client.exchange
+    mutating func accept(_ exchange: Exchange, of client: Client, _ status: Status) {
         learn(from: exchange)
         if exchange.overwritten > 0 {
             process.store.countLabelConflicts(exchange.overwritten)
@@ -32,15 +33,16 @@ extension Worker {
             text.append(decimal: exchange.families)
             text.append(" families\n")
         }
-        send(Answer(status, contentType: Worker.plainText), to: client)
+        send(Answer(status, contentType: Worker.plainText), to: exchange, of: client)
         if exchange.method != .delete { countPush(exchange) }
     }
 
     /// Every no goes out here. `detail` is what is said behind the sentence.
-    mutating func refuse(_ client: Client, _ refusal: Refusal, detail: String = "") {
-        let exchange = client.exchange
+    mutating func refuse(
+        _ exchange: Exchange, of client: Client, _ refusal: Refusal, detail: String = ""
+    ) {
         exchange.refusal = refusal
-        count(refusal, of: client)
+        count(refusal, of: exchange, of: client)
         text.removeAll()
         let refusalText = RefusalText(refusal, detail: detail, of: exchange)
         var answer = Answer(refusal.status, contentType: Worker.plainText)
@@ -58,31 +60,39 @@ extension Worker {
         if case .methodNotAllowed(let allow) = refusal { answer.allow = allow }
         if refusal == .encodingUnknown { answer.acceptEncoding = "gzip, identity" }
         if refusal.endsConnection || !isBodyDone(of: client) { exchange.isKept = false }
-        send(answer, to: client)
+        send(answer, to: exchange, of: client)
     }
 
     /// Is it known where the next request begins? A client that waits for 100 may send its body or not,
     /// as it likes; then nobody knows.
     private func isBodyDone(of client: Client) -> Bool {
-        if client.http.isBodyComplete { return true }
+        if client.http2 != nil || client.http.isBodyComplete { return true }
         return !client.exchange.expectsContinue && client.http.dropBody(from: &client.input)
     }
 
-    private mutating func send(_ answer: Answer, to client: Client) {
-        let exchange = client.exchange
+    private mutating func send(
+        _ answer: Answer, to exchange: Exchange, of client: Client
+    ) {
         exchange.status = answer.status
         exchange.stage = .answering
         var answer = answer
         answer.contentLength = text.count
-        if isDraining || client.http.requestCount >= snapshot.limits.requestsPerConnectionMax {
-            exchange.isKept = false
-        }
-        prepareOutput(of: client)
         date.refresh()
-        client.http.append(
-            answer, of: exchange, body: text.span, date: date.bytes.span,
-            requestID: RequestIDs.text(of: exchange.requestID).span, to: &client.output)
-        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.write)
+        let requestID = RequestIDs.text(of: exchange.requestID)
+        if let connection = client.http2 {
+            connection.session.answer(
+                exchange.id.stream, answer, body: text.span, isHead: exchange.method == .head,
+                date: date.bytes.span, requestID: requestID.span)
+            if exchange.refusal == .revoked { refuseMore(on: connection) }
+        } else {
+            let isLast = client.http.requestCount >= snapshot.limits.requestsPerConnectionMax
+            if isDraining || isLast { exchange.isKept = false }
+            prepareOutput(of: client)
+            client.http.append(
+                answer, of: exchange, body: text.span, date: date.bytes.span,
+                requestID: requestID.span, to: &client.output)
+        }
+        wake(exchange, of: client, at: now + snapshot.timeouts.write)
         unflushed.append(client.ticket)
     }
 
@@ -104,13 +114,13 @@ extension Worker {
         exchange.job?.countPush(at: date.time)
     }
 
-    private func count(_ refusal: Refusal, of client: Client) {
-        let exchange = client.exchange
+    private func count(_ refusal: Refusal, of exchange: Exchange, of client: Client) {
         tally.count(refusal)
         process.metrics.refusals.note(
             RecentRefusals.Entry(
                 time: .now(), requestID: exchange.requestID, address: client.peer.address,
-                user: exchange.hasLoggedIn ? [UInt8](copying: exchange.user.span) : nil,
+                user: exchange.hasLoggedIn
+                    ? exchange.user.withSpan { [UInt8](copying: $0) } : nil,
                 reason: refusal.reason, status: refusal.status, count: 1))
     }
 

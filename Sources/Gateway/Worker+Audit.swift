@@ -32,8 +32,9 @@ extension Worker {
 
     /// A client that leaves in the middle: its answer may be decided and not sent, or its push be with
     /// the Pushgateway, which may store it. Both are in no line yet.
-    mutating func reportUnanswered(_ client: Client, because departure: Departure) {
-        let exchange = client.exchange
+    mutating func reportUnanswered(
+        _ exchange: Exchange, of client: Client, because departure: Departure
+    ) {
         guard client.phase == .serving else { return }
         if exchange.isAnswered {
             report(exchange, of: client)

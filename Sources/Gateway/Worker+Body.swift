@@ -13,88 +13,104 @@ extension Worker {
     /// turn too.
     private static let bodyStep = 64 << 10
 
-    mutating func receiveBody(of client: Client) {
-        let exchange = client.exchange
+    mutating func receiveBody(of exchange: Exchange, from client: Client) {
         exchange.stage = .receivingBody
         exchange.bodyBeganAt = now
         do throws(GzipError) {
             try inspections.begin(exchange)
         } catch {
-            return refuse(client, .memoryShort)
+            return refuse(exchange, of: client, .memoryShort)
         }
-        guard hasRoom(for: 0, in: exchange) else { return refuse(client, .memoryShort) }
+        guard hasRoom(for: 0, in: exchange) else {
+            return refuse(exchange, of: client, .memoryShort)
+        }
         if exchange.body.capacity == 0 { exchange.body = buffers.take() }
         if exchange.coding == .identity, case .length(let length) = exchange.framing {
             exchange.body.reserve(min(length, Worker.bodyStep))
         }
-        watchBodyRate(of: client)
-        if exchange.framing == .length(0) { return finishBody(of: client) }
-        if exchange.expectsContinue && client.input.isEmpty {
+        watchBodyRate(of: exchange, from: client)
+        if exchange.framing == .length(0) { return finishBody(of: exchange, from: client) }
+        if exchange.expectsContinue && client.bodyBytesAtHand(of: exchange) == 0 {
+            askForBody(of: exchange, from: client)
+        }
+    }
+
+    private mutating func askForBody(of exchange: Exchange, from client: Client) {
+        if let connection = client.http2 {
+            connection.session.askForBody(exchange.id.stream)
+        } else {
             prepareOutput(of: client)
             ResponseWriter.appendContinue(to: &client.output)
-            unflushed.append(client.ticket)
         }
+        unflushed.append(client.ticket)
     }
 
     // MARK: Pieces
 
     /// Takes in what has been read of the body. False when more bytes are needed, or another turn.
-    mutating func moveBody(of client: Client) -> Bool {
-        guard let inspection = client.exchange.inspection else { return false }
-        return client.exchange.coding == .gzip
-            ? moveEncodedBody(of: client, inspection) : movePlainBody(of: client)
+    mutating func moveBody(of exchange: Exchange, from client: Client) -> Bool {
+        guard let inspection = exchange.inspection else { return false }
+        return exchange.coding == .gzip
+            ? moveEncodedBody(of: exchange, from: client, inspection)
+            : movePlainBody(of: exchange, from: client)
     }
 
-    private mutating func movePlainBody(of client: Client) -> Bool {
-        let exchange = client.exchange
-        let bodyBytesMax = exchange.snapshot.limits.bodyBytesMax
-        // Of what is in the buffer no more can become body than it is long.
-        guard hasRoom(for: client.input.count, in: exchange) else {
-            refuse(client, .memoryShort)
+    private mutating func movePlainBody(of exchange: Exchange, from client: Client) -> Bool {
+        // Of what is at hand no more can become body than it is long.
+        guard hasRoom(for: client.bodyBytesAtHand(of: exchange), in: exchange) else {
+            refuse(exchange, of: client, .memoryShort)
             return true
         }
         do throws(ChunkError) {
-            let isComplete = try client.http.moveBody(
-                from: &client.input, to: &exchange.body, bodyBytesMax: bodyBytesMax)
-            if isComplete { finishBody(of: client) } else { judgeBody(of: client) }
+            let isComplete = try client.moveBody(of: exchange, to: &exchange.body)
+            goOn(with: exchange, from: client, isComplete: isComplete)
             return isComplete
         } catch {
-            refuse(client, Refusal(error))
+            refuse(exchange, of: client, Refusal(error))
             return true
         }
     }
 
-    private mutating func moveEncodedBody(of client: Client, _ inspection: Inspection) -> Bool {
-        let exchange = client.exchange
-        let bodyBytesMax = exchange.snapshot.limits.bodyBytesMax
+    private mutating func moveEncodedBody(
+        of exchange: Exchange, from client: Client, _ inspection: Inspection
+    ) -> Bool {
         guard hasRoom(for: Worker.bodyStep, in: exchange) else {
-            refuse(client, .memoryShort)
+            refuse(exchange, of: client, .memoryShort)
             return true
         }
         do throws(ChunkError) {
             if !inspection.isInflating {
-                _ = try client.http.moveBody(
-                    from: &client.input, to: &inspection.encoded, bodyBytesMax: bodyBytesMax)
+                _ = try client.moveBody(of: exchange, to: &inspection.encoded)
             }
         } catch {
-            refuse(client, Refusal(error))
+            refuse(exchange, of: client, Refusal(error))
             return true
         }
         do throws(GzipError) {
             try inspection.inflate(into: &exchange.body, room: Worker.bodyStep)
         } catch {
-            refuse(client, Refusal(error))
+            refuse(exchange, of: client, Refusal(error))
             return true
         }
-        let isComplete = client.http.isBodyComplete && !inspection.isInflating
-        if isComplete { finishBody(of: client) } else { judgeBody(of: client) }
+        let isComplete = client.isBodyComplete(of: exchange) && !inspection.isInflating
+        goOn(with: exchange, from: client, isComplete: isComplete)
         if inspection.isInflating { resumed.append(client.ticket) }
         return isComplete
     }
 
+    private mutating func goOn(with exchange: Exchange, from client: Client, isComplete: Bool) {
+        if isComplete {
+            finishBody(of: exchange, from: client)
+        } else {
+            judgeBody(of: exchange, from: client)
+        }
+    }
+
     /// May the body be read from the connection straight into its place, past the input buffer?
     func takesBodyDirectly(_ client: Client) -> Bool {
-        guard case .receivingBody = client.exchange.stage else { return false }
+        guard client.http2 == nil, case .receivingBody = client.exchange.stage else {
+            return false
+        }
         return client.input.isEmpty && client.exchange.coding == .identity
             && client.http.takesBodyDirectly
     }
@@ -104,11 +120,8 @@ extension Worker {
         let step = try client.readBody(upTo: min(client.http.bodyBytesLeft, Worker.bodyStep))
         if case .moved(let count) = step {
             client.http.tookBody(count)
-            if client.http.bodyBytesLeft == 0 {
-                finishBody(of: client)
-            } else {
-                judgeBody(of: client)
-            }
+            goOn(
+                with: client.exchange, from: client, isComplete: client.http.bodyBytesLeft == 0)
         }
         return step
     }
@@ -116,33 +129,31 @@ extension Worker {
     // MARK: Proof
 
     /// Judges the lines that are complete, so that little is left to do when the last one is.
-    private mutating func judgeBody(of client: Client) {
-        let exchange = client.exchange
+    private mutating func judgeBody(of exchange: Exchange, from client: Client) {
         exchange.inspection?.judge(exchange.body.span, isComplete: false)
-        if !hasRoom(for: 0, in: exchange) { refuse(client, .memoryShort) }
+        if !hasRoom(for: 0, in: exchange) { refuse(exchange, of: client, .memoryShort) }
     }
 
     /// The last byte has come. Was that all, and is it what a Pushgateway takes?
-    private mutating func finishBody(of client: Client) {
-        let exchange = client.exchange
+    private mutating func finishBody(of exchange: Exchange, from client: Client) {
         guard let inspection = exchange.inspection else { return }
         do throws(GzipError) {
             try inspection.finishInflating()
         } catch {
-            return refuse(client, Refusal(error))
+            return refuse(exchange, of: client, Refusal(error))
         }
         inspection.judge(exchange.body.span, isComplete: true)
         let summary = inspection.summary
         (exchange.samples, exchange.families) = (summary.samples, summary.families)
-        guard inspection.isValid else { return refuse(client, .bodyInvalid) }
+        guard inspection.isValid else { return refuse(exchange, of: client, .bodyInvalid) }
         exchange.overwritten = summary.overwritten
         exchange.claimsHash = inspection.collectClaims(
             into: &exchange.claims, max: Exchange.claimsMax)
         inspections.end(exchange)
         if summary.samples == 0, let refusal = objection(toEmpty: exchange) {
-            return refuse(client, refusal)
+            return refuse(exchange, of: client, refusal)
         }
-        compare(client)
+        compare(exchange, of: client)
     }
 
     /// An empty PUT deletes what the group holds; an empty POST would do nothing but look fresh.
@@ -177,6 +188,7 @@ extension Worker {
         process.budgets.release(bytes: exchange.reservedBytes)
         exchange.reservedBytes = 0
         if exchange.body.capacity > 0 { buffers.give(exchange.takeBody()) }
+        if exchange.input.capacity > 0 { buffers.give(exchange.takeInput()) }
     }
 
     // MARK: Pace
@@ -196,12 +208,11 @@ extension Worker {
     }
 
     /// Looks at the body's pace again in a second, and for the first time when the pace begins to count.
-    mutating func watchBodyRate(of client: Client) {
-        let exchange = client.exchange
+    mutating func watchBodyRate(of exchange: Exchange, from client: Client) {
         let timeouts = exchange.snapshot.timeouts
         let first = exchange.bodyBeganAt + timeouts.bodyPace
         let next = first > now ? first : now + .seconds(1)
-        deadlines.set(client.ticket.slot, at: min(next, exchange.beganAt + timeouts.body))
+        wake(exchange, of: client, at: min(next, exchange.beganAt + timeouts.body))
     }
 }
 

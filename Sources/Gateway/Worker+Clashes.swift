@@ -15,18 +15,21 @@ extension Worker {
     private static let confirmingMax = 4096
 
     /// The push is right by itself. Does it fit what other groups hold, as far as that is known?
-    mutating func compare(_ client: Client) {
-        let exchange = client.exchange
+    mutating func compare(_ exchange: Exchange, of client: Client) {
         let group = GroupKey(exchange.key)
         exchange.group = group
-        if exchange.settled == settledClaims(of: exchange) { return conclude(client) }
+        if exchange.settled == settledClaims(of: exchange) {
+            return conclude(exchange, of: client)
+        }
         let suspect = exchange.claims.first { claim in
             learned.clash(claim.family, claim.type, in: group, catalogue: catalogue) != nil
         }
-        guard suspect != nil, hasRoomToConfirm() else { return conclude(client) }
+        guard suspect != nil, hasRoomToConfirm() else {
+            return conclude(exchange, of: client)
+        }
         exchange.stage = .confirming(since: now)
         confirming.append(exchange.id)
-        deadlines.set(client.ticket.slot, at: now + Worker.confirmationMax)
+        wake(exchange, of: client, at: now + Worker.confirmationMax)
         process.watchMailbox.post(.listingWanted)
     }
 
@@ -50,14 +53,17 @@ extension Worker {
             guard let client = clients[id.client], let exchange = client.exchange(id),
                 case .confirming(let since) = exchange.stage
             else { continue }
-            if since <= moment { confirm(client) } else { confirming.append(id) }
+            if since <= moment {
+                confirm(exchange, of: client)
+            } else {
+                confirming.append(id)
+            }
         }
         // Who came while it was being read waits for the next one.
         if !confirming.isEmpty { process.watchMailbox.post(.listingWanted) }
     }
 
-    private mutating func confirm(_ client: Client) {
-        let exchange = client.exchange
+    private mutating func confirm(_ exchange: Exchange, of client: Client) {
         let group = exchange.group
         for claim in exchange.claims {
             guard let clash = catalogue.clash(claim.family, claim.type, in: group),
@@ -66,11 +72,11 @@ extension Worker {
             let name = catalogue.listing.name(of: claim.family, in: holder)
             let other = catalogue.listing.description(of: holder)
             return refuse(
-                client, .familyClashes,
+                exchange, of: client, .familyClashes,
                 detail: "metric \"\(name)\" has type \(clash.type.word) in group \(other) "
                     + "and type \(claim.type.word) here")
         }
-        conclude(client)
+        conclude(exchange, of: client)
     }
 
     /// The Pushgateway took it: what it holds now is known before the next listing tells.

@@ -8,9 +8,9 @@ import TLS
 /// A client's life on its worker: admitted, handshake, requests, farewell.
 extension Worker {
     /// How many records one client may have read in a turn before others have theirs.
-    private static let readsPerTurn = 4
+    static let readsPerTurn = 4
     /// A farewell that is not answered ends after this, or after so many bytes still to come.
-    private static let lingerMax = Interval.seconds(2)
+    static let lingerMax = Interval.seconds(2)
     private static let lingerBytesMax = 1 << 20
 
     // MARK: Arriving
@@ -92,8 +92,10 @@ extension Worker {
                 endHandshake(of: client)
                 tally.countHandshake(isVersion13: client.isVersion13)
                 client.phase = .serving
+                client.chooseProtocol(HTTP2Limits(snapshot.limits), inbox)
                 // The first request is due at once: only a connection that has served may idle.
                 deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.head)
+                if let connection = client.http2 { begin(connection, of: client) }
                 watch(client, for: .reading)
                 receive(client)
             case .wantsRead: watch(client, for: .reading)
@@ -112,6 +114,7 @@ extension Worker {
     /// Reads what the client has sent, as long as the exchange can use it, and lets it advance.
     mutating func receive(_ client: Client) {
         guard client.phase == .serving else { return }
+        if let connection = client.http2 { return receiveFrames(on: connection, of: client) }
         for _ in 0..<Worker.readsPerTurn {
             advance(client)
             guard client.phase == .serving, clients[client.ticket] != nil else { return }
@@ -126,9 +129,9 @@ extension Worker {
         resumed.append(client.ticket)
     }
 
-    private enum Reading { case moved, mustWait, ended }
+    enum Reading { case moved, mustWait, ended }
 
-    private mutating func read(_ client: Client) -> Reading {
+    mutating func read(_ client: Client) -> Reading {
         // What the poller has told of is read once; what is left it will tell again.
         if client.hasReadThisTurn == now && !client.hasPendingRecord { return .mustWait }
         client.hasReadThisTurn = now
@@ -162,6 +165,7 @@ extension Worker {
     /// The peer sends nothing more. In the middle of a request that is the end of it; between two, a
     /// farewell. An exchange that needs no more bytes is still answered.
     private mutating func end(_ client: Client) {
+        if let connection = client.http2 { return end(connection, of: client) }
         switch client.exchange.stage {
         case .awaitingHead where client.input.isEmpty: depart(client, because: .finished)
         case .awaitingHead, .receivingBody: depart(client, because: .peerGone)
@@ -196,13 +200,11 @@ extension Worker {
     mutating func flush(_ client: Client) {
         guard client.phase == .serving else { return }
         do throws(TLSError) {
-            while !client.output.isEmpty {
+            while hasOutput(client) {
                 switch try client.write() {
                 case .moved: continue
                 case .wantsWrite:
-                    if !client.interest.contains(.writing) {
-                        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.write)
-                    }
+                    if !client.interest.contains(.writing) { awaitWriting(of: client) }
                     return watch(client, for: .writing)
                 // Without renegotiation a write never waits for the peer to say something.
                 case .wantsRead, .finished, .cut: return depart(client, because: .peerGone)
@@ -212,21 +214,44 @@ extension Worker {
             return depart(client, because: .connectionFailed(error))
         }
         buffers.give(client.takeOutput())
+        if let connection = client.http2 { return goOn(with: connection, of: client) }
         if client.interest != .reading && client.exchange.isAnswered {
             watch(client, for: .reading)
         }
         if client.exchange.isAnswered { finishExchange(of: client) }
     }
 
-    /// The answer is with the kernel: on to the next request, or farewell.
-    private mutating func finishExchange(of client: Client) {
-        let exchange = client.exchange
+    private mutating func hasOutput(_ client: Client) -> Bool {
+        if client.output.isEmpty, let connection = client.http2 {
+            writeFrames(of: connection, to: client)
+        }
+        return !client.output.isEmpty
+    }
+
+    private mutating func awaitWriting(of client: Client) {
+        let deadline = now + snapshot.timeouts.write
+        guard let connection = client.http2 else {
+            return deadlines.set(client.ticket.slot, at: deadline)
+        }
+        connection.writeDeadline = deadline
+        wake(connection, of: client, at: deadline)
+    }
+
+    /// The answer is on its way: nothing is left but to tell.
+    mutating func conclude(answered exchange: Exchange, of client: Client) {
         report(exchange, of: client)
         countAnswer(to: exchange)
         release(exchange)
+    }
+
+    /// The answer is with the kernel: on to the next request, or farewell.
+    private mutating func finishExchange(of client: Client) {
+        let exchange = client.exchange
+        conclude(answered: exchange, of: client)
         let isLast = client.http.requestCount >= snapshot.limits.requestsPerConnectionMax
         guard exchange.isKept, !isLast, !isPastDrain else { return linger(client) }
-        exchange.reset(stream: exchange.id.stream &+ 1)
+        let next = ExchangeID(client: client.ticket, stream: exchange.id.stream &+ 1)
+        exchange.reset(to: next)
         if exchange.snapshot.number != snapshot.number { renew(client) }
         client.headBeganAt = nil
         deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.idle)
@@ -237,7 +262,7 @@ extension Worker {
 
     /// Says farewell and reads on for a moment: a client that is still sending would otherwise be
     /// reset, and lose the answer that told it why (RFC 9112 section 9.6).
-    private mutating func linger(_ client: Client) {
+    mutating func linger(_ client: Client) {
         client.phase = .lingering
         tally.count(.closing)
         client.finishSending()
@@ -273,8 +298,14 @@ extension Worker {
         switch client.phase {
         case .handshaking: depart(client, because: .handshakeTooSlow)
         case .lingering: depart(client, because: .finished)
-        case .serving where !client.output.isEmpty: depart(client, because: .writeTooSlow)
-        case .serving: expire(client.exchange, of: client)
+        case .serving:
+            if let connection = client.http2 {
+                expire(connection, of: client)
+            } else if !client.output.isEmpty {
+                depart(client, because: .writeTooSlow)
+            } else {
+                expire(client.exchange, of: client)
+            }
         }
     }
 
@@ -284,9 +315,7 @@ extension Worker {
         guard clients[client.ticket] != nil else { return }
         countEnd(of: client, because: reason)
         endHandshake(of: client)
-        reportUnanswered(client, because: reason)
-        abandon(client.exchange)
-        release(client.exchange)
+        client.forEachExchange { drop($0, of: client, because: reason) }
         uncount(client.peer)
         process.log.write(.debug, "connection ended") { line in
             line.add("from", client.peer.address.description)
@@ -299,10 +328,18 @@ extension Worker {
         if isDraining && clients.count == 0 { process.drained(index) }
     }
 
+    /// An exchange ends without its answer having been sent.
+    mutating func drop(_ exchange: Exchange, of client: Client, because reason: Departure) {
+        if client.phase == .serving { tally.count(.active, -1) }
+        reportUnanswered(exchange, of: client, because: reason)
+        abandon(exchange)
+        release(exchange)
+    }
+
     private func countEnd(of client: Client, because reason: Departure) {
         switch client.phase {
         case .handshaking: tally.count(HandshakeFailure(reason))
-        case .serving: if !client.exchange.isIdle { tally.count(.active, -1) }
+        case .serving: break
         case .lingering: tally.count(.closing, -1)
         }
     }
@@ -320,6 +357,7 @@ extension Worker {
         let wasDraining = isDraining
         if self.drain == nil || drain == .goingDown { self.drain = drain }
         if drain == .goingDown { drainIdleEnd = now + .seconds(2) }
+        if !wasDraining { announceEnd() }
         if !wasDraining && clients.count == 0 { process.drained(index) }
     }
 

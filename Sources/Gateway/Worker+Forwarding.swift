@@ -15,15 +15,14 @@ extension Worker {
     // MARK: Sending
 
     /// Everything about the push is right. It goes out on the first connection there is.
-    mutating func forward(_ client: Client) {
-        let exchange = client.exchange
+    mutating func forward(_ exchange: Exchange, of client: Client) {
         exchange.stage = .forwarding
         // While it waits for a connection nothing is lost: that wait ends with 503, a later one with 504.
-        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.upstreamFirstByte)
+        wake(exchange, of: client, at: now + snapshot.timeouts.upstreamFirstByte)
         if let connection = upstream.takeIdle() {
             begin(exchange, on: connection)
         } else {
-            forwardOnNewConnection(client)
+            forwardOnNewConnection(exchange, of: client)
         }
     }
 
@@ -46,13 +45,13 @@ extension Worker {
 
     mutating func startSending(_ connection: UpstreamConnection) {
         guard upstream.connections[connection.ticket] != nil, let id = connection.exchange,
-            let client = clients[id.client]
+            let client = clients[id.client], let exchange = client.exchange(id)
         else { return }
         connection.sentAt = now
-        client.exchange.isSent = true
+        exchange.isSent = true
         let timeouts = snapshot.timeouts
         upstream.deadlines.set(connection.ticket.slot, at: now + timeouts.upstreamFirstByte)
-        deadlines.set(client.ticket.slot, at: now + timeouts.upstreamAnswer)
+        wake(exchange, of: client, at: now + timeouts.upstreamAnswer)
         unflushed.append(connection.ticket)
     }
 
@@ -142,17 +141,17 @@ extension Worker {
         tally.count(UpstreamOutcome(status: response.status))
         tally.observe(.upstream, nanoseconds: now.nanoseconds(since: connection.sentAt))
         switch response.status {
-        case 202: accept(client, .accepted)
-        case 200..<300: accept(client, .ok)
-        case 400: passRefusal(of: client, from: connection)
+        case 202: accept(exchange, of: client, .accepted)
+        case 200..<300: accept(exchange, of: client, .ok)
+        case 400: passRefusal(of: exchange, of: client, from: connection)
         case 401, 403:
             logUpstreamFailure(
                 "the Pushgateway does not let the gate in", connection.address,
                 because: "status \(response.status)",
                 remedy: "upstream.username and upstream.password_file have to be its own")
-            refuse(client, .upstreamUnclear(.loginRefused))
-        case 429, 503: refuse(client, .upstreamBusy)
-        default: refuse(client, .upstreamUnclear(.status(response.status)))
+            refuse(exchange, of: client, .upstreamUnclear(.loginRefused))
+        case 429, 503: refuse(exchange, of: client, .upstreamBusy)
+        default: refuse(exchange, of: client, .upstreamUnclear(.status(response.status)))
         }
         if response.isKept {
             reuse(connection)
@@ -161,19 +160,20 @@ extension Worker {
         }
     }
 
-    private mutating func passRefusal(of client: Client, from connection: UpstreamConnection) {
+    private mutating func passRefusal(
+        of exchange: Exchange, of client: Client, from connection: UpstreamConnection
+    ) {
         guard !connection.withAnswer(UpstreamComplaint.demandsTLS) else {
             logUpstreamFailure(
                 "the Pushgateway did not answer as it should", connection.address,
                 because: "it speaks TLS", remedy: "upstream.url has to begin with https://")
-            return refuse(client, .upstreamUnclear(.status(400)))
+            return refuse(exchange, of: client, .upstreamUnclear(.status(400)))
         }
-        let exchange = client.exchange
         let complaint = connection.withAnswer { answer in
             exchange.body.withSpan { UpstreamComplaint(answer, to: $0) }
         }
         logRefusal(of: exchange, by: connection)
-        refuse(client, .upstreamRefused, detail: complaint.sentence)
+        refuse(exchange, of: client, .upstreamRefused, detail: complaint.sentence)
     }
 
     /// The client is not told what the Pushgateway said about other groups; its operator is.
@@ -203,11 +203,11 @@ extension Worker {
         exchange.upstream = nil
         if mayRetry && !exchange.isRetried {
             exchange.isRetried = true
-            return forwardOnNewConnection(client)
+            return forwardOnNewConnection(exchange, of: client)
         }
         logUpstreamFailure(
             "the Pushgateway did not answer as it should", address, because: reason)
-        refuse(client, .upstreamUnclear(fault))
+        refuse(exchange, of: client, .upstreamUnclear(fault))
     }
 
     mutating func expire(_ connection: UpstreamConnection) {
@@ -220,22 +220,21 @@ extension Worker {
                 "the Pushgateway is too slow", connection.address,
                 because: Errno.timedOut.description)
             close(connection)
-            if let id, let client = clients[id.client], client.exchange(id) != nil {
-                refuse(client, .upstreamTooLate)
+            if let id, let client = clients[id.client], let exchange = client.exchange(id) {
+                refuse(exchange, of: client, .upstreamTooLate)
             }
         }
     }
 
     /// The client's deadline for an answer has come. Nothing was sent as long as no connection was
     /// had.
-    mutating func expireForwarding(_ client: Client) {
-        let ticket = client.exchange.upstream
-        let connection = ticket.flatMap { upstream.connections[$0] }
+    mutating func expireForwarding(_ exchange: Exchange, of client: Client) {
+        let connection = exchange.upstream.flatMap { upstream.connections[$0] }
         let isSent = connection.map { $0.state == .busy } ?? false
-        abandonForwarding(client.exchange)
-        guard isSent else { return refuse(unsent: client, .upstreamBusy) }
+        abandonForwarding(exchange)
+        guard isSent else { return refuse(unsent: exchange, of: client, .upstreamBusy) }
         tally.count(.noAnswer)
-        refuse(client, .upstreamTooLate)
+        refuse(exchange, of: client, .upstreamTooLate)
     }
 
     /// Nobody waits for the answer. A connection in the middle of it cannot carry another request; a

@@ -9,12 +9,13 @@ import TLS
 /// One request's way through the gate, in the order in which it is decided:
 /// head, route, credentials, grouping key, body complete, body valid, forward, answer.
 extension Worker {
-    /// Lets the client's exchange go on with the bytes that have come, as far as they reach.
+    /// Lets a client of HTTP/1.1 go on with the bytes that have come, as far as they reach.
     mutating func advance(_ client: Client) {
-        while client.phase == .serving, !client.input.isEmpty || client.exchange.hasEncodedBytes {
-            switch client.exchange.stage {
+        let exchange = client.exchange
+        while client.phase == .serving, !client.input.isEmpty || exchange.hasEncodedBytes {
+            switch exchange.stage {
             case .awaitingHead: guard readHead(of: client) else { return }
-            case .receivingBody: guard moveBody(of: client) else { return }
+            case .receivingBody: guard moveBody(of: exchange, from: client) else { return }
             case .verifying, .confirming, .forwarding, .answering: return
             }
         }
@@ -34,18 +35,17 @@ extension Worker {
                 return false
             }
             begin(exchange)
-            exchange.read(head, client.input.span)
-            let decision = isStillAllowed(client) ? decide(head, of: client) : .refused(.revoked)
+            let decision = client.input.withSpan { decide(head, $0, exchange, of: client) }
             client.input.consume(head.length)
-            act(on: decision, of: client)
+            act(on: decision, exchange, of: client)
         } catch {
             begin(exchange)
-            refuse(client, .headRefused(error))
+            refuse(exchange, of: client, .headRefused(error))
         }
         return true
     }
 
-    private mutating func begin(_ exchange: Exchange) {
+    mutating func begin(_ exchange: Exchange) {
         tally.count(.active)
         exchange.snapshot = snapshot
         exchange.requestID = requestIDs.next()
@@ -61,55 +61,57 @@ extension Worker {
     }
 
     /// What the head alone decides.
-    private enum Decision {
+    enum Decision {
         case refused(Refusal)
         case healthy
         case login(Logins.Outcome)
     }
 
-    private func decide(_ head: RequestHead, of client: Client) -> Decision {
-        client.input.withSpan { bytes in
-            let path = bytes.extracting(head.path)
-            switch Route(head.method, path) {
-            case .notFound: return .refused(.notFound)
-            case .methodNotAllowed(let allow): return .refused(.methodNotAllowed(allow: allow))
-            case .health(let question):
-                client.exchange.asksReadiness = question == .readiness
-                return head.body == .none ? .healthy : .refused(.bodyNotExpected)
-            case .push:
-                client.exchange.readGroupingKey(path)
-                guard let field = head.authorization else { return .refused(.credentialsMissing) }
-                let address = client.peer.address
-                return .login(
-                    logins.check(
-                        bytes.extracting(field), of: client.exchange, from: address,
-                        provenUser: client.provenUser, at: now))
-            }
+    /// - Parameter bytes: those that the head's ranges lie in.
+    func decide(
+        _ head: RequestHead, _ bytes: Span<UInt8>, _ exchange: Exchange, of client: Client
+    ) -> Decision {
+        exchange.read(head, bytes)
+        guard isStillAllowed(client) else { return .refused(.revoked) }
+        let path = bytes.extracting(head.path)
+        switch Route(head.method, path) {
+        case .notFound: return .refused(.notFound)
+        case .methodNotAllowed(let allow): return .refused(.methodNotAllowed(allow: allow))
+        case .health(let question):
+            exchange.asksReadiness = question == .readiness
+            return head.body == .none ? .healthy : .refused(.bodyNotExpected)
+        case .push:
+            exchange.readGroupingKey(path)
+            guard let field = head.authorization else { return .refused(.credentialsMissing) }
+            let address = client.peer.address
+            return .login(
+                logins.check(
+                    bytes.extracting(field), of: exchange, from: address,
+                    provenUser: client.provenUser, at: now))
         }
     }
 
-    private mutating func act(on decision: Decision, of client: Client) {
-        let exchange = client.exchange
+    mutating func act(on decision: Decision, _ exchange: Exchange, of client: Client) {
         // From here to the body's last byte there is one deadline, whoever is waited for.
-        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.body)
+        wake(exchange, of: client, at: now + snapshot.timeouts.body)
         switch decision {
-        case .refused(let refusal): refuse(client, refusal)
-        case .healthy: answerHealth(client)
+        case .refused(let refusal): refuse(exchange, of: client, refusal)
+        case .healthy: answerHealth(exchange, of: client)
         case .login(.good):
             tally.count(.rememberedLogins)
-            admit(client)
+            admit(exchange, of: client)
         case .login(.pending(let question)): exchange.stage = .verifying(question)
-        case .login(.refused(let refusal)): refuse(client, refusal)
+        case .login(.refused(let refusal)): refuse(exchange, of: client, refusal)
         }
     }
 
-    private mutating func answerHealth(_ client: Client) {
-        if drain == .goingDown { return refuse(client, .draining) }
-        if !process.heartbeats.areTurning(at: now) { return refuse(client, .notReady) }
-        if client.exchange.asksReadiness && !process.store.isReady {
-            return refuse(client, .notReady)
+    private mutating func answerHealth(_ exchange: Exchange, of client: Client) {
+        if drain == .goingDown { return refuse(exchange, of: client, .draining) }
+        let isStuck = !process.heartbeats.areTurning(at: now)
+        if isStuck || (exchange.asksReadiness && !process.store.isReady) {
+            return refuse(exchange, of: client, .notReady)
         }
-        answer(client, .ok, text: "OK\n")
+        answer(exchange, of: client, .ok, text: "OK\n")
     }
 
     // MARK: Credentials
@@ -122,9 +124,9 @@ extension Worker {
             let exchange = client.exchange(verdict.exchange), case .verifying = exchange.stage
         else { return }
         if verdict.matched == nil {
-            refuse(client, .credentialsWrong)
+            refuse(exchange, of: client, .credentialsWrong)
         } else {
-            admit(client)
+            admit(exchange, of: client)
         }
         if exchange.wantsBytes || client.hasBytesAtHand { resumed.append(client.ticket) }
         if exchange.wantsBytes { watch(client, for: .reading) }
@@ -133,12 +135,20 @@ extension Worker {
     // MARK: Grouping key, and what kind of body there is
 
     /// The client is who it says it is. From here on it is told what is wrong.
-    private mutating func admit(_ client: Client) {
-        let exchange = client.exchange
+    private mutating func admit(_ exchange: Exchange, of client: Client) {
         exchange.hasLoggedIn = true
-        if client.provenUser == nil { client.provenUser = Logins.hash(of: exchange.user.span) }
-        if let refusal = objection(to: exchange, of: client) { return refuse(client, refusal) }
-        if exchange.method == .delete { conclude(client) } else { receiveBody(of: client) }
+        if client.provenUser == nil {
+            client.provenUser = Logins.hash(of: exchange.user.span)
+            client.http2?.session.widenWindow()
+        }
+        if let refusal = objection(to: exchange, of: client) {
+            return refuse(exchange, of: client, refusal)
+        }
+        if exchange.method == .delete {
+            conclude(exchange, of: client)
+        } else {
+            receiveBody(of: exchange, from: client)
+        }
     }
 
     /// What speaks against it before a byte of its body is read.
@@ -161,14 +171,23 @@ extension Worker {
     }
 
     /// Everything about the push is right, except perhaps that there are too many.
-    mutating func conclude(_ client: Client) {
-        if let refusal = charge(client.exchange) { return refuse(client, refusal) }
-        forward(client)
+    mutating func conclude(_ exchange: Exchange, of client: Client) {
+        if let refusal = charge(exchange) { return refuse(exchange, of: client, refusal) }
+        forward(exchange, of: client)
     }
 
     // MARK: Time
 
-    /// The client's own deadline has come while it was being served.
+    /// Wakes an exchange at `instant`, instead of whenever it was to be woken.
+    mutating func wake(_ exchange: Exchange, of client: Client, at instant: Instant) {
+        guard let connection = client.http2 else {
+            return deadlines.set(client.ticket.slot, at: instant)
+        }
+        exchange.deadline = instant
+        wake(connection, of: client, at: instant)
+    }
+
+    /// The exchange's deadline has come while it was being served.
     mutating func expire(_ exchange: Exchange, of client: Client) {
         switch exchange.stage {
         case .awaitingHead where client.headBeganAt == nil:
@@ -176,21 +195,28 @@ extension Worker {
             depart(client, because: .idleTooLong)
         case .awaitingHead:
             begin(exchange)
-            refuse(client, .headTooSlow)
+            refuse(exchange, of: client, .headTooSlow)
         case .verifying(let question):
             logins.abandon(exchange.id, question)
-            refuse(client, .loginQueueFull)
+            refuse(exchange, of: client, .loginQueueFull)
         case .receivingBody:
             if isBodyFastEnough(exchange) {
-                watchBodyRate(of: client)
+                watchBodyRate(of: exchange, from: client)
             } else {
-                refuse(client, .bodyTooSlow)
+                refuse(exchange, of: client, .bodyTooSlow)
             }
         // Nobody could say that it clashes, so the Pushgateway may.
-        case .confirming: conclude(client)
-        case .forwarding: expireForwarding(client)
-        case .answering: depart(client, because: .writeTooSlow)
+        case .confirming: conclude(exchange, of: client)
+        case .forwarding: expireForwarding(exchange, of: client)
+        case .answering: takeNoMore(exchange, of: client)
         }
+    }
+
+    /// The client does not take its answer. On HTTP/2 that may be this one answer only.
+    private mutating func takeNoMore(_ exchange: Exchange, of client: Client) {
+        guard let connection = client.http2 else { return depart(client, because: .writeTooSlow) }
+        connection.session.reset(exchange.id.stream, because: .cancelled)
+        unflushed.append(client.ticket)
     }
 
     /// Whoever was to answer this exchange need not any more.

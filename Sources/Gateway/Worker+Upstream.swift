@@ -7,10 +7,11 @@ extension Worker {
     // MARK: Opening
 
     /// Gives the push a connection of its own, or a place among those who wait for one.
-    mutating func forwardOnNewConnection(_ client: Client) {
-        let exchange = client.exchange
+    mutating func forwardOnNewConnection(_ exchange: Exchange, of client: Client) {
         guard upstream.canOpen else {
-            if !upstream.enqueue(exchange.id) { refuse(unsent: client, .upstreamBusy) }
+            if !upstream.enqueue(exchange.id) {
+                refuse(unsent: exchange, of: client, .upstreamBusy)
+            }
             return
         }
         guard let address = upstream.address else {
@@ -18,7 +19,7 @@ extension Worker {
                 line.add("upstream", upstream.dialer.host.span)
                 line.add("error", ConnectFailure.nameless.reason)
             }
-            return refuse(unsent: client, .upstreamUnreachable)
+            return refuse(unsent: exchange, of: client, .upstreamUnreachable)
         }
         do throws(TLSError) {
             begin(exchange, on: try openConnection(to: address))
@@ -26,7 +27,8 @@ extension Worker {
             upstream.tryNextAddress()
             // A socket of this machine says so itself when too many wait at it (unix(7)).
             let isFull = error == .socketFailed(.wouldBlock)
-            giveUp(client, at: address, because: ConnectFailure(error), isFull: isFull)
+            giveUp(
+                exchange, of: client, at: address, because: ConnectFailure(error), isFull: isFull)
             refuseAllWaiting()
         }
     }
@@ -80,31 +82,32 @@ extension Worker {
         close(connection)
         if let id, let client = clients[id.client], let exchange = client.exchange(id) {
             exchange.upstream = nil
-            giveUp(client, at: connection.address, because: failure)
+            giveUp(exchange, of: client, at: connection.address, because: failure)
         }
         refuseAllWaiting()
     }
 
     /// Nothing was sent, so where a name has several addresses the others are tried first.
     private mutating func giveUp(
-        _ client: Client, at address: PeerAddress, because failure: ConnectFailure,
-        isFull: Bool = false
+        _ exchange: Exchange, of client: Client, at address: PeerAddress,
+        because failure: ConnectFailure, isFull: Bool = false
     ) {
         logUpstreamFailure(
             "cannot connect to the Pushgateway", address, because: failure.reason,
             remedy: failure.remedy)
-        client.exchange.failedAddresses += 1
-        if client.exchange.failedAddresses < upstream.addresses?.count ?? 0 {
-            forwardOnNewConnection(client)
+        exchange.failedAddresses += 1
+        if exchange.failedAddresses < upstream.addresses?.count ?? 0 {
+            forwardOnNewConnection(exchange, of: client)
         } else {
-            refuse(unsent: client, isFull ? .upstreamBusy : .upstreamUnreachable)
+            refuse(
+                unsent: exchange, of: client, isFull ? .upstreamBusy : .upstreamUnreachable)
         }
     }
 
     /// Says no to a push that waits to be sent. One that was sent before may have been stored then,
     /// whatever became of its second try.
-    mutating func refuse(unsent client: Client, _ refusal: Refusal) {
-        refuse(client, client.exchange.isSent ? .upstreamUnclear(.closed) : refusal)
+    mutating func refuse(unsent exchange: Exchange, of client: Client, _ refusal: Refusal) {
+        refuse(exchange, of: client, exchange.isSent ? .upstreamUnclear(.closed) : refusal)
     }
 
     // MARK: Waiting
@@ -113,19 +116,19 @@ extension Worker {
     mutating func reuse(_ connection: UpstreamConnection) {
         connection.finish()
         guard upstream.mayCarryMore(connection) else { return close(connection) }
-        if let client = nextWaiting() {
-            begin(client.exchange, on: connection)
+        if let (exchange, _) = nextWaiting() {
+            begin(exchange, on: connection)
         } else {
             upstream.keepIdle(connection, at: now)
         }
     }
 
-    private mutating func nextWaiting() -> Client? {
+    private mutating func nextWaiting() -> (Exchange, of: Client)? {
         while let id = upstream.dequeue() {
             if let client = clients[id.client], let exchange = client.exchange(id),
                 case .forwarding = exchange.stage
             {
-                return client
+                return (exchange, client)
             }
         }
         return nil
@@ -133,13 +136,17 @@ extension Worker {
 
     /// There is room for more connections than before, or somewhere to connect to.
     private mutating func serveWaiting() {
-        while upstream.canOpen, let client = nextWaiting() { forwardOnNewConnection(client) }
+        while upstream.canOpen, let (exchange, client) = nextWaiting() {
+            forwardOnNewConnection(exchange, of: client)
+        }
     }
 
     /// Who waits for a connection while none can be had would only wait for the same answer.
     private mutating func refuseAllWaiting() {
         guard upstream.connections.count == 0 else { return }
-        while let client = nextWaiting() { refuse(unsent: client, .upstreamUnreachable) }
+        while let (exchange, client) = nextWaiting() {
+            refuse(unsent: exchange, of: client, .upstreamUnreachable)
+        }
     }
 
     // MARK: Changing
@@ -166,7 +173,9 @@ extension Worker {
         upstream.remove(connection)
         buryLater(connection)
         // Its place is free for whoever waits.
-        if upstream.canOpen, let client = nextWaiting() { forwardOnNewConnection(client) }
+        if upstream.canOpen, let (exchange, client) = nextWaiting() {
+            forwardOnNewConnection(exchange, of: client)
+        }
     }
 
     mutating func watch(_ connection: UpstreamConnection, for interest: Poller.Interest) {

@@ -112,6 +112,8 @@ struct Worker: ~Copyable {
     /// Who waits for a fresh listing.
     var confirming: [ExchangeID] = []
     var buffers = BufferPool(bufferBytes: 16 << 10, keptMax: 256)
+    /// What frames of HTTP/2 meant, while it is acted on.
+    let inbox = FrameInbox()
 
     /// Who has something to send; clients and upstream connections alike.
     var unflushed: [Ticket] = []

@@ -119,7 +119,8 @@ package final class ServerContext: Sendable {
         unsafe SSL_CTX_set_alpn_select_cb(
             context,
             { _, chosen, chosenCount, offered, offeredCount, _ in
-                let spoken: StaticString = "\u{8}http/1.1"
+                // In the order of our preference, each with its length before it.
+                let spoken: StaticString = "\u{2}h2\u{8}http/1.1"
                 let result = unsafe SSL_select_next_proto(
                     UnsafeMutablePointer(OpaquePointer(chosen)), chosenCount, spoken.utf8Start,
                     UInt32(spoken.utf8CodeUnitCount), offered, offeredCount)

@@ -70,6 +70,14 @@ package struct TLSConnection: ~Copyable {
     /// Did the handshake agree on TLS 1.3? Otherwise it was 1.2, the only other one offered.
     package var isVersion13: Bool { unsafe SSL_version(ssl) == TLS1_3_VERSION }
 
+    /// Did both agree on HTTP/2 (RFC 7301)? Otherwise it is HTTP/1.1, with or without a word.
+    package var isHTTP2: Bool {
+        var name: UnsafePointer<UInt8>?
+        var count: UInt32 = 0
+        unsafe SSL_get0_alpn_selected(ssl, &name, &count)
+        return count == 2
+    }
+
     /// The one place an OpenSSL result is given a meaning. A code we have not met is an error:
     /// retrying it would spin, and treating it as the end would hide it.
     private func meaning(of result: Int32) throws(TLSError) -> Step {

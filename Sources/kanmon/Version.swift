@@ -1,5 +1,6 @@
 import CRevision
 import Gateway
+import HTTP
 import TLS
 
 /// What this program is and what it was made with.
@@ -12,6 +13,8 @@ enum Version {
         Swift \(swift)
         OpenSSL built against: \(Library.builtAgainst)
         OpenSSL loaded: \(Library.loaded)
+        nghttp2 built against: \(FrameLibrary.builtAgainst)
+        nghttp2 loaded: \(FrameLibrary.loaded)
         """
     }
 

@@ -60,7 +60,7 @@ import Testing
 
     @Test func `the sample names every key there is`() throws {
         let sample = try Self.sample()
-        #expect(Configuration.keys.count == 12 + 4 + 2 + 4 + 4 + 9 + 1 + 24 + 2 + 2 + 3 + 2)
+        #expect(Configuration.keys.count == 12 + 4 + 2 + 4 + 4 + 9 + 1 + 28 + 5 * 2 + 3 + 2)
         for key in Configuration.keys {
             let name = try #require(key.split(separator: ".").last)
             #expect(sample.contains(try Regex("(?m)^ *(# *)?\(name):")), "\(key)")

@@ -33,7 +33,7 @@ import Testing
         #expect(result.status == 0)
         for text in [
             "kanmon 0.", "revision", "Swift 6.", "OpenSSL built against: OpenSSL 3",
-            "OpenSSL loaded: OpenSSL 3",
+            "OpenSSL loaded: OpenSSL 3", "nghttp2 built against: 1.", "nghttp2 loaded: 1.",
         ] {
             #expect(result.output.contains(text))
         }

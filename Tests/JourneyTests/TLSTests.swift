@@ -23,7 +23,7 @@ import Testing
         ["-tls1_3"], ["-tls1_2"], ["-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"],
         ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"], ["-groups", "P-256"],
         ["-groups", "X25519"],
-        ["-alpn", "h2,http/1.1"],
+        ["-alpn", "http/1.1"],
     ])
     func `what is modern is spoken`(options: [String]) throws {
         let gate = try Gate(upstream: try freePort())
@@ -46,6 +46,12 @@ import Testing
         let seen = try connect(to: gate, options)
         #expect(seen.contains("alert"), "\(seen)")
         #expect(seen.contains("Cipher is (NONE)"))
+    }
+
+    @Test func `a client that speaks HTTP 2 is answered in it, whatever it likes better`() throws {
+        let gate = try Gate(upstream: try freePort())
+        let seen = try connect(to: gate, "-alpn", "http/1.1,h2")
+        #expect(seen.contains("ALPN protocol: h2"), "\(seen)")
     }
 
     @Test func `a client that speaks no protocol of ours is told so`() throws {

@@ -69,7 +69,7 @@ import Testing
         for package in developer.1.split(separator: " ") {
             #expect(installed.contains(package), "\(package)")
         }
-        for package in ["libssl3", "libcrypt1", "libyaml-0-2", "zlib1g"] {
+        for package in ["libssl3", "libnghttp2-14", "libcrypt1", "libyaml-0-2", "zlib1g"] {
             #expect(installed.contains(package), "\(package)")
         }
     }

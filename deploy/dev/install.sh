@@ -6,7 +6,7 @@
 # KANMON_INSTALL=no skips it: for a system without apt where the same things are there under other names.
 set -euo pipefail
 
-build=(libssl-dev libcrypt-dev libyaml-dev zlib1g-dev pkg-config git)
+build=(libssl-dev libnghttp2-dev libcrypt-dev libyaml-dev zlib1g-dev pkg-config git)
 serve=(prometheus-pushgateway curl openssl util-linux)
 journeys=("${serve[@]}" prometheus nginx python3)
 package=(dpkg-dev binutils python3)
@@ -34,6 +34,7 @@ esac
 purpose_of() {
     case $1 in
         libssl-dev) echo "OpenSSL, to build the TLS side of the gate" ;;
+        libnghttp2-dev) echo "libnghttp2, which knows the frames of HTTP/2" ;;
         libcrypt-dev) echo "libxcrypt, which checks bcrypt passwords" ;;
         libyaml-dev) echo "libyaml, which reads the configuration" ;;
         zlib1g-dev) echo "zlib, which undoes gzip" ;;

@@ -6,6 +6,7 @@ package enum BodyFraming: Equatable, Sendable {
     /// caller's question.
     case none
     case length(Int)
+    /// In pieces, the last of which says that it is: chunks, or in HTTP/2 frames.
     case chunked
 }
 

@@ -22,7 +22,7 @@ struct RequestLine: Sendable {
     private var targetStart = 0
     private let targetBytesMax: Int
 
-    private static let methodBytesMax = 32
+    static let methodBytesMax = 32
     /// Longer than any version; what comes after is not worth waiting for.
     private static let versionBytesMax = 16
 

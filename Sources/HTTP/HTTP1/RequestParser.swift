@@ -10,11 +10,7 @@ package struct RequestParser: Sendable {
     private let limits: HeadLimits
     private var line: RequestLine
     private var fields: FieldSection
-    private var head = RequestHead()
-    private var seen = FieldNames()
-    private var host = 0..<0
-    private var framing = FramingFields()
-    private var connection = ConnectionOptions()
+    private var request = RequestFields()
 
     package init(limits: HeadLimits = HeadLimits()) {
         self.limits = limits
@@ -32,10 +28,9 @@ package struct RequestParser: Sendable {
             guard bytes.count < limits.headBytesMax else { throw .headTooLarge }
             return nil
         }
-        try conclude(received)
-        let complete = head
+        let head = try conclude(received)
         self = RequestParser(limits: limits)
-        return complete
+        return head
     }
 
     private mutating func readLine(_ bytes: Span<UInt8>) throws(HeadError) -> Bool {
@@ -56,9 +51,7 @@ package struct RequestParser: Sendable {
             switch step {
             case .needsMore: return false
             case .field: try takeField(bytes)
-            case .end:
-                head.length = fields.position
-                return true
+            case .end: return true
             }
         }
     }
@@ -70,72 +63,24 @@ package struct RequestParser: Sendable {
             guard !FieldName.imitatesFraming(nameBytes) else { throw .imitatedFraming }
             return
         }
-        guard !fields.valueHasNonASCII else { throw .nonASCII(name) }
-        let isFirst = seen.insert(name)
-        guard isFirst || name.isList else { throw .repeated(name) }
-
-        let value = bytes.trimmingBlanks(fields.value)
-        switch name {
-        case .accept: if isFirst { head.accept = value }
-        case .authorization: head.authorization = value
-        case .connection: connection.take(bytes.extracting(value))
-        case .contentEncoding: head.contentEncoding = value
-        case .contentType: head.contentType = value
-        case .host:
-            guard Authority.isWellFormed(bytes.extracting(value)) else { throw .badHost }
-            host = value
-        case .origin: head.hasOrigin = true
-        case .expect: try takeExpectation(bytes.extracting(fields.value))
-        case .contentLength, .transferEncoding:
-            try takeFraming(name, bytes.extracting(fields.value))
-        }
-    }
-
-    /// RFC 9110 section 10.1.1 defines this one expectation; a 1.0 client cannot mean it.
-    private mutating func takeExpectation(_ value: Span<UInt8>) throws(HeadError) {
-        guard value.extracting(value.trimmingSpaces).isEqualIgnoringCase(to: "100-continue") else {
-            throw .unknownExpectation
-        }
-        head.expectsContinue = !line.isHTTP10
-    }
-
-    private mutating func takeFraming(
-        _ name: FieldName, _ value: Span<UInt8>
-    ) throws(HeadError) {
-        do throws(FramingError) {
-            if name == .contentLength {
-                try framing.take(contentLength: value)
-            } else {
-                try framing.take(transferEncoding: value)
-            }
-        } catch {
-            throw .framing(error)
-        }
+        try request.take(
+            name, fields.value, in: bytes, hasNonASCII: fields.valueHasNonASCII,
+            isHTTP10: line.isHTTP10)
     }
 
     /// The rules that need the whole head.
-    private mutating func conclude(_ bytes: Span<UInt8>) throws(HeadError) {
-        do throws(FramingError) {
-            head.body = try framing.resolve(isHTTP10: line.isHTTP10)
-        } catch {
-            throw .framing(error)
-        }
-        guard seen.contains(.host) || line.isHTTP10 else { throw .missingHost }
-        if let authority = line.authority {
-            guard Authority.areEqual(bytes.extracting(authority), bytes.extracting(host))
-            else { throw .hostMismatch }
-        }
-        if seen.contains(.host) { head.host = host }
+    private func conclude(_ bytes: Span<UInt8>) throws(HeadError) -> RequestHead {
+        var head = request.head
+        head.body = try request.bodyFraming(isHTTP10: line.isHTTP10)
+        guard head.host != nil || line.isHTTP10 else { throw .missingHost }
+        try request.checkHost(against: line.authority, in: bytes)
         head.method = line.method
         head.path = line.path
         head.hasQuery = line.hasQuery
         head.isHTTP10 = line.isHTTP10
-        head.keepsAlive = connection.keepsAlive(isHTTP10: line.isHTTP10)
+        head.keepsAlive = request.connection.keepsAlive(isHTTP10: line.isHTTP10)
         if head.body == .none || head.body == .length(0) { head.expectsContinue = false }
+        head.length = fields.position
+        return head
     }
-}
-
-extension FieldName {
-    /// May come in several lines, which mean one list (RFC 9110 section 5.3).
-    fileprivate var isList: Bool { self == .accept || self == .connection || self == .origin }
 }
