@@ -56,16 +56,16 @@ def chunked(body, *fields, **others):
 
 
 class Gate(Started):
-    """One gate before one recorder. `settings` go into its configuration as they are."""
+    """One gate before one recorder, or another `upstream`. `settings` go into its configuration as they are."""
 
-    def __init__(self, settings="", upstream=None, allow="[127.0.0.1, 127.0.1.0/24]", listen="127.0.0.1",
-                 upstream_url=None, upstream_settings="", users_settings=""):
+    def __init__(self, settings="", upstream=Recorder, allow="[127.0.0.1, 127.0.1.0/24]", listen="127.0.0.1",
+                 upstream_url=None, upstream_settings="", users_settings="", cost=4):
         super().__init__()
-        self.recorder = upstream or Recorder()
+        self.recorder = upstream()
         self.admin = free_port()
         run_quietly("cert", "--out", self.folder)
         for user, password in USERS.items():
-            run_quietly("passwd", "--cost", "10" if user == "costly" else "4", self.folder / "htpasswd", user,
+            run_quietly("passwd", "--cost", cost if user == "costly" else 4, self.folder / "htpasswd", user,
                         input=password.encode() + b"\n")
         url = upstream_url or f"http://127.0.0.1:{self.recorder.port}"
         self.settings = settings
@@ -78,10 +78,18 @@ class Gate(Started):
             f'upstream: {{url: "{url}"{upstream_settings}}}\n' + self.settings)
         self.write(self.configuration())
         self.start(KANMON, "serve", "--config", str(self.folder / "kanmon.yml"))
-        wait_for_port(self.admin)
+        try:
+            wait_for_port(self.admin)
+        except SystemExit as error:
+            raise Failure(f"the gate does not start: {self.log()}") from error
         self.slowest_good = 0.0
-        self.push_good(seconds=5)
+        self.push_good(seconds=30)
+        self.slowest_good = 0.0
         self.descriptors = self.count_descriptors()
+
+    def __exit__(self, *_):
+        super().__exit__()
+        self.recorder.__exit__()
 
     def write(self, configuration):
         (self.folder / "kanmon.yml").write_text(configuration)

@@ -45,8 +45,15 @@ class Recorder:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def stop(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
+        """Nobody is let in any more; who is there stays."""
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self.listener.close()
+
+    def __exit__(self, *_):
+        self.stop()
 
     def serve(self, connection):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -104,7 +111,7 @@ class Recorder:
             self.faults.append(f"{why}: {what[:200]!r}")
 
     def answer_question(self, connection, head):
-        if not re.fullmatch(rb"GET /(metrics|api/v1/metrics) HTTP/1\.1\r\nHost: 127\.0\.0\.1:%d"
+        if not re.fullmatch(rb"GET /(metrics|-/ready|api/v1/metrics) HTTP/1\.1\r\nHost: 127\.0\.0\.1:%d"
                             rb"(\r\nConnection: close)?" % self.port, head):
             self.complain(head, "a question that is not canonical")
         body = b'{"status":"success","data":[]}' if b"/api/" in head else b"a 1\n"
