@@ -176,7 +176,7 @@ extension Worker {
             logins.abandon(exchange.id, question)
             refuse(client, .loginQueueFull)
         case .receivingBody:
-            if isBodyFastEnough(exchange) {
+            if isBodyFastEnough(client) {
                 watchBodyRate(of: client)
             } else {
                 refuse(client, .bodyTooSlow)
