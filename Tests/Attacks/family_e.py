@@ -94,6 +94,8 @@ def no_difference_in_time(gate):
 
 def brute_force(gate):
     """Beyond the limit wrong logins are slowed down, some told 429 with Retry-After, and the right one gets in."""
+    for number in range(25):
+        gate.ask(push(auth=login(f"nobody{number}", "x")), seconds=30, source="127.0.1.1")
     statuses, lock = [], threading.Lock()
 
     def guess(number):
@@ -108,7 +110,7 @@ def brute_force(gate):
     answer = gate.ask(push(path=GOOD, auth=login("other")), seconds=30, source="127.0.1.1")
     for guesser in guessers:
         guesser.join()
-    expect(len(statuses) == 80 and set(statuses) <= {401, 429}, f"{set(statuses)}")
+    expect(len(statuses) == 80 and set(statuses) <= {401, 429, 503}, f"{set(statuses)}")
     expect(429 in statuses, "nobody was told to wait")
     expect(answer.status in (200, 429), f"another user of that address got {answer.status}")
     expect(gate.ask(push(path=GOOD, auth=login("other")), seconds=30, source="127.0.1.1").status == 200,
@@ -146,7 +148,8 @@ def costly_flood(gate):
             for _ in range(40):
                 began = time.monotonic()
                 connection.send(push(path=GOOD))
-                expect(connection.answer().status == 200, "a good push in the flood")
+                answer = connection.answer()
+                expect(answer and answer.status == 200, f"a good push in the flood: {answer and answer.text}")
                 times.append(time.monotonic() - began)
                 time.sleep(0.03)
     finally:

@@ -29,34 +29,40 @@ class Recorder:
         self.pushes, self.faults, self.connections = [], [], []
         self.reply = OK
         self.lock = threading.Lock()
+        self.live, self.port = set(), port
+        self.listen()
+
+    def listen(self):
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", port))
+        self.listener.bind(("127.0.0.1", self.port))
         self.port = self.listener.getsockname()[1]
         self.listener.listen(512)
-        threading.Thread(target=self.accept, daemon=True).start()
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
 
-    def accept(self):
+    def accept(self, listener):
         while True:
             try:
-                connection, _ = self.listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
-    def stop(self):
-        """Nobody is let in any more; who is there stays."""
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+    def hang_up(self):
+        """Nobody is let in any more, and who is there is cut off."""
+        for open_socket in [self.listener, *list(self.live)]:
+            try:
+                open_socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
         self.listener.close()
 
     def __exit__(self, *_):
-        self.stop()
+        self.hang_up()
 
     def serve(self, connection):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.live.add(connection)
         received = b""
         try:
             while True:
@@ -66,6 +72,7 @@ class Recorder:
         except OSError:
             pass
         finally:
+            self.live.discard(connection)
             connection.close()
 
     def read(self, connection, received):
