@@ -22,9 +22,8 @@ class Row:
         for number, attempt in enumerate(self.attempts, 1):
             try:
                 self.verdict.check(gate, attempt)
-            except (Failure, OSError, ssl.SSLError) as error:
-                shown = repr(attempt)[:160]
-                raise Failure(f"attempt {number} of {len(self.attempts)}: {error or repr(error)}: {shown}") from error
+            except Exception as error:
+                raise Failure(f"attempt {number} of {len(self.attempts)}: {error!r}: {repr(attempt)[:160]}") from error
         gate.check_invariants()
 
 
