@@ -2,14 +2,13 @@
 
 import functools
 import http.client
-import itertools
 import random
 import time
 
 import smuggling
-from gate import BODY, HOST, LOGIN, PATH, Failure, chunked, login, push, request
+from gate import BODY, LOGIN, PATH, chunked, login, push, request
 from table import Accepted, Does, NotHere, Refused, Row, expect_forwarded
-from wire import CONTEXT
+from wire import CONTEXT, expect, Failure
 
 CHUNKED = b"Transfer-Encoding: chunked"
 ONE_CHUNK = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
@@ -55,11 +54,6 @@ def versions(*values):
 
 
 # Conversations that have more than one turn
-
-def expect(condition, what):
-    if not condition:
-        raise Failure(what)
-
 
 def status_of(answer):
     return answer and answer.status

@@ -8,12 +8,12 @@ import subprocess
 import threading
 import time
 
-from gate import BODY, GOOD, Failure, push, request
-from hello import (ALERT, BASIC, CHANGE, DATA, DECODE_ERROR, GOOD_CIPHERS, HANDSHAKE, HANDSHAKE_FAILURE, ILLEGAL_PARAMETER,
+from gate import GOOD, push, request
+from hello import (ALERT, BASIC, CHANGE, DATA, GOOD_CIPHERS, HANDSHAKE, HANDSHAKE_FAILURE, ILLEGAL_PARAMETER,
                    PROTOCOL_VERSION, SIGNATURES, GROUPS, Alerted, Greeted, Survived, alpn, body, converse, extension, hello, message,
                    record, server_hello, share, vector, versions)
 from table import Does, Elsewhere, NotHere, Row, expect_forwarded
-from wire import client_context
+from wire import client_context, expect, Failure
 
 TLS12 = client_context(maximum_version=ssl.TLSVersion.TLSv1_2)
 TLS13 = client_context(minimum_version=ssl.TLSVersion.TLSv1_3)
@@ -21,11 +21,6 @@ QUICK = {"settings": "limits: {handshake_timeout: 2s, head_timeout: 1s}\n"}
 failed = Alerted(HANDSHAKE_FAILURE, ILLEGAL_PARAMETER)
 malformed = Alerted()
 SCSV = 0x5600
-
-
-def expect(condition, what):
-    if not condition:
-        raise Failure(what)
 
 
 def with_groups(*groups):

@@ -6,15 +6,11 @@ import subprocess
 import threading
 import time
 
-from gate import GOOD, KANMON, PATH, Connection, Failure, push
+from gate import GOOD, KANMON, Connection, push
 from table import Accepted, Does, Elsewhere, NotHere, Row, expect_forwarded
+from wire import expect, Failure
 
 NO_PROXY_PROTOCOL = "the gate does not speak the PROXY protocol: every byte before TLS ends the connection (F017)"
-
-
-def expect(condition, what):
-    if not condition:
-        raise Failure(what)
 
 
 def is_let_in(port, address="127.0.0.1", source=None):

@@ -4,8 +4,9 @@ import base64
 import json
 import urllib.request
 
-from gate import Failure, Pushgateway, chunked, push, request
+from gate import Pushgateway, chunked, push, request
 from table import Accepted, Does, Elsewhere, Refused, Row, expect_forwarded
+from wire import expect
 
 refused = Refused(400, closes=False)
 absent = Refused(404, closes=False)
@@ -32,11 +33,6 @@ def base64_jobs(*values):
 
 def encoded(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def expect(condition, what):
-    if not condition:
-        raise Failure(what)
 
 
 class Reaches:

@@ -3,14 +3,13 @@
 import gzip
 import struct
 import threading
-import time
 import zlib
 
-from gate import BODY, GOOD, PATH, Failure, chunked, login, push, request
+from gate import BODY, chunked, push
 from table import Accepted, Does, Elsewhere, Refused, Row, expect_forwarded
+from wire import expect
 
 refused = Refused(400, closes=False)
-too_large = Refused(413, closes=False)
 unsupported = Refused(415, closes=False)
 GZIP = b"Content-Encoding: gzip"
 PROTOBUF = (b"Content-Type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
@@ -50,11 +49,6 @@ def filled(size, line=b"# " + b"x" * 61 + b"\n"):
 def in_chunks(body, size=60_000):
     pieces = [body[start:start + size] for start in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-
-
-def expect(condition, what):
-    if not condition:
-        raise Failure(what)
 
 
 def status(gate, data, seconds=30):

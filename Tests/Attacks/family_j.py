@@ -8,18 +8,14 @@ import struct
 import threading
 import time
 
-from gate import BODY, GOOD, Failure, Pushgateway, push
+from gate import BODY, Pushgateway, push
 from recorder import OK
 from table import Does, Elsewhere, NotHere, Row
+from wire import expect
 
 SHORT = {"upstream_settings": ", connect_timeout: 500ms, first_byte_timeout: 1s, timeout: 2s, connections_max: 4"}
 CHUNKED_OK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\n"
-
-
-def expect(condition, what):
-    if not condition:
-        raise Failure(what)
 
 
 def says(data, then="keep"):

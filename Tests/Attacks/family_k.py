@@ -5,16 +5,11 @@ import re
 import time
 import urllib.request
 
-from gate import BODY, GOOD, HOST, LOGIN, PATH, USERS, Failure, login, push, request
+from gate import BODY, GOOD, HOST, LOGIN, PATH, USERS, login, push, request
 from table import Does, Elsewhere, Row
+from wire import expect
 
 MARK = b"reflected-42"
-NO_LOGIN = {"auth": None}
-
-
-def expect(condition, what):
-    if not condition:
-        raise Failure(what)
 
 
 REFUSALS = [

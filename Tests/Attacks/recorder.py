@@ -5,7 +5,6 @@ import base64
 import re
 import socket
 import threading
-import time
 import urllib.parse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -18,7 +17,6 @@ UNRESERVED = "-._~"
 class Push:
     def __init__(self, method, path, format, body):
         self.method, self.path, self.format, self.body = method, path, format, body
-        self.moment = time.monotonic()
 
 
 class Recorder:

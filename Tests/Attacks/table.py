@@ -95,20 +95,6 @@ class Accepted:
         expect_forwarded(gate, before, self.bodies)
 
 
-class Dropped:
-    """The end of the connection, without a byte of an answer."""
-
-    word = "dropped"
-
-    def check(self, gate, attempt):
-        before = len(gate.recorder.pushes)
-        with gate.connect() as connection:
-            send(connection, attempt)
-            if not connection.is_closed():
-                raise Failure("the connection stays")
-        expect_forwarded(gate, before, [])
-
-
 def send(connection, attempt):
     """A gate that has heard enough may end the connection while we are still sending."""
     try:

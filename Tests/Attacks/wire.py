@@ -11,6 +11,11 @@ class Failure(Exception):
     """Something that a user would notice is not as it has to be."""
 
 
+def expect(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
 def client_context(**settings):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
