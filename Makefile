@@ -1,6 +1,6 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e alert-test deploy pictures build static check differential fuzz hostile faults confined smoke bench install deb \
+.PHONY: help run test e2e alert-test deploy pictures build static check differential fuzz hostile attacks faults confined smoke bench install deb \
 	package-test clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
@@ -50,6 +50,11 @@ hostile: build ## A hundred thousand hostile requests through the gate: what is 
 	KANMON_PROGRAM=$(CURDIR)/.build/release/kanmon \
 	KANMON_HOSTILE_REQUESTS=$(or $(KANMON_HOSTILE_REQUESTS),100000) \
 		swift test --disable-xctest --filter HostileTests
+
+attacks: ## The catalogue of attacks, row by row, on a running gate; 2 minutes.
+	@deploy/dev/install.sh attacks
+	swift build --product kanmon
+	Tests/Attacks/run.py
 
 faults: build ## System calls that fail, hundreds of ways, while pushes go through; 5 minutes.
 	@deploy/dev/install.sh test

@@ -16,8 +16,7 @@ extension ByteBuffer {
             case 0x00..<0x80: append(unicodeEscape: UInt32(byte))
             default:
                 let scalar = utf8Scalar(in: text, at: index)
-                // C1 controls steer terminals as C0 do.
-                if scalar.length == 0 || (0x80..<0xA0).contains(scalar.value) {
+                if scalar.length == 0 || steersDisplay(scalar.value) {
                     append(unicodeEscape: scalar.length == 0 ? 0xFFFD : scalar.value)
                 } else {
                     append(text.extracting(index..<index + scalar.length))
@@ -35,6 +34,15 @@ extension ByteBuffer {
             let digit = UInt8(value >> shift & 0xF)
             append(digit < 10 ? 0x30 + digit : 0x57 + digit)
         }
+    }
+}
+
+/// C1 controls, which steer terminals as C0 do; what turns the direction of the text behind it; and the
+/// separators that some readers take for the end of a line.
+private func steersDisplay(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0x80..<0xA0, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+    default: false
     }
 }
 

@@ -33,8 +33,7 @@ final class PasswordDesk: Sendable {
 
     struct Verdict: Sendable {
         let exchange: ExchangeID
-        /// What to remember; nil when no line matched.
-        let matched: Digest?
+        let isRight: Bool
     }
 
     /// What became of a question: it waits, or it cannot.
@@ -88,9 +87,12 @@ final class PasswordDesk: Sendable {
             let (waiters, mustWakeAgain) = state.withLock {
                 $0.finish(question.name, matched: line != nil, at: .now())
             }
-            let matched = line.map { question.digests[$0] }
+            // All workers learn it before anybody is answered, so whoever has logged in is known to each.
+            if let line {
+                for mailbox in mailboxes { mailbox.post(.verified(question.digests[line])) }
+            }
             for waiter in waiters {
-                let verdict = Verdict(exchange: waiter.exchange, matched: matched)
+                let verdict = Verdict(exchange: waiter.exchange, isRight: line != nil)
                 mailboxes[waiter.worker].post(.password(verdict))
             }
             if mustWakeAgain { work.add() }

@@ -171,7 +171,7 @@ extension Refusal {
     var endsConnection: Bool {
         switch self {
         case .revoked, .headRefused, .headTooSlow, .bodyTooSlow, .bodyMalformed, .bodyNotExpected,
-            .draining:
+            .lengthMissing, .draining:
             true
         default: false
         }

@@ -193,11 +193,13 @@ extension Worker {
 
     // MARK: Pace
 
-    func isBodyFastEnough(_ exchange: Exchange) -> Bool {
+    /// A body that is all there, and still has to be undone, waits for the gate and not for the client.
+    func isBodyFastEnough(_ exchange: Exchange, from client: Client) -> Bool {
         let timeouts = exchange.snapshot.timeouts
         guard now < exchange.beganAt + timeouts.body else { return false }
         let elapsed = now.nanoseconds(since: exchange.bodyBeganAt)
-        guard elapsed >= timeouts.bodyPace.nanoseconds else { return true }
+        let isComing = !client.isBodyComplete(of: exchange)
+        guard isComing, elapsed >= timeouts.bodyPace.nanoseconds else { return true }
         let seconds = Int(clamping: elapsed / 1_000_000_000)
         let (demanded, overflowed) = seconds.multipliedReportingOverflow(
             by: exchange.snapshot.limits.bodyRateMin.bytesPerSecond)

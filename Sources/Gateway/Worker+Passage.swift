@@ -118,18 +118,17 @@ extension Worker {
 
     /// The desk's verdict about a password.
     mutating func conclude(_ verdict: PasswordDesk.Verdict) {
-        if let digest = verdict.matched { logins.remember(digest, at: now) }
         // Stale: whoever asked may have gone meanwhile.
         guard let client = clients[verdict.exchange.client],
             let exchange = client.exchange(verdict.exchange), case .verifying = exchange.stage
         else { return }
-        if verdict.matched == nil {
-            refuse(exchange, of: client, .credentialsWrong)
-        } else {
+        if verdict.isRight {
             admit(exchange, of: client)
+        } else {
+            refuse(exchange, of: client, .credentialsWrong)
         }
         if exchange.wantsBytes || client.hasBytesAtHand { resumed.append(client.ticket) }
-        if exchange.wantsBytes { watch(client, for: .reading) }
+        if client.http2 == nil && exchange.wantsBytes { watch(client, for: .reading) }
     }
 
     // MARK: Grouping key, and what kind of body there is
@@ -200,7 +199,7 @@ extension Worker {
             logins.abandon(exchange.id, question)
             refuse(exchange, of: client, .loginQueueFull)
         case .receivingBody:
-            if isBodyFastEnough(exchange) {
+            if isBodyFastEnough(exchange, from: client) {
                 watchBodyRate(of: exchange, from: client)
             } else {
                 refuse(exchange, of: client, .bodyTooSlow)

@@ -10,6 +10,8 @@ import TLS
 enum WorkerLetter: Sendable {
     case arrival(Arrival)
     case password(PasswordDesk.Verdict)
+    /// Credentials were found right, whichever worker had asked.
+    case verified(Digest)
     case upstreamAddresses([PeerAddress], of: UpstreamURL)
     /// The configuration was read anew; `addresses` is where the Pushgateway is, if that is known.
     case snapshot(Snapshot, ServerContext, addresses: [PeerAddress]?)
@@ -241,6 +243,7 @@ struct Worker: ~Copyable {
         switch letter {
         case .arrival(let arrival): admit(arrival)
         case .password(let verdict): conclude(verdict)
+        case .verified(let digest): logins.remember(digest, at: now)
         case .upstreamAddresses(let addresses, let url): learn(addresses, of: url)
         case .snapshot(let snapshot, let context, let addresses):
             take(snapshot, context, addresses)

@@ -140,7 +140,8 @@ import Testing
     @Test(arguments: [
         ("plain", "plain"), ("a\"b\\c", "a\\\"b\\\\c"), ("a\nb\rc\td", "a\\nb\\rc\\td"),
         ("\u{1B}[31m\u{7F}", "\\u001b[31m\\u007f"), ("\u{9B}x", "\\u009bx"), ("関門", "関門"),
-        ("😀", "😀"),
+        ("😀", "😀"), ("\u{202E}a\u{2066}", "\\u202ea\\u2066"), ("\u{2028}", "\\u2028"),
+        ("\u{200D}", "\u{200D}"),
     ])
     func `nothing that steers a terminal or ends a line is left`(text: String, escaped: String) {
         var buffer = ByteBuffer()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for a purpose, and nothing that is there.
 #
-#   deploy/dev/install.sh build|run|test|e2e|smoke|bench|differential|package|package-test|confined
+#   deploy/dev/install.sh build|run|test|attacks|e2e|smoke|bench|differential|package|package-test|confined
 #
 # KANMON_INSTALL=no skips it: for a system without apt where the same things are there under other names.
 set -euo pipefail
@@ -18,6 +18,7 @@ case $purpose in
     build) packages=("${build[@]}") ;;
     run) packages=("${build[@]}" "${serve[@]}") ;;
     test) packages=("${build[@]}" "${journeys[@]}" "${faults[@]}") ;;
+    attacks) packages=("${build[@]}" "${serve[@]}" python3) ;;
     e2e) packages=("${build[@]}" "${stack[@]}") ;;
     confined) packages=("${build[@]}" "${journeys[@]}" systemd linux-libc-dev) ;;
     package) packages=("${package[@]}") ;;
@@ -26,7 +27,7 @@ case $purpose in
     differential) packages=("${build[@]}" "${parser[@]}" golang-github-prometheus-client-golang-dev) ;;
     bench) packages=("${build[@]}" "${parser[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
     *)
-        echo "usage: $0 build|run|test|e2e|smoke|bench|differential|package|package-test|confined" >&2
+        echo "usage: $0 build|run|test|attacks|e2e|smoke|bench|differential|package|package-test|confined" >&2
         exit 64
         ;;
 esac
