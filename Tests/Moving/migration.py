@@ -74,11 +74,12 @@ def outside():
 
 def why_no_machine():
     """What hinders such a machine, in the words of whoever failed; None when it boots. A container often may not."""
-    done = subprocess.run(["timeout", "--kill-after=10", "60", MACHINE, "sh", "-c", WRITABLE_NETWORK], cwd=ROOT,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        return (done.stdout.strip().splitlines() or [f"exit {done.returncode}"])[-1]
-    return None
+    # Into a file: what is left of a machine that hangs would hold a pipe open.
+    with tempfile.TemporaryFile("w+") as said:
+        status = subprocess.run(["timeout", "--kill-after=10", "60", MACHINE, "sh", "-c", WRITABLE_NETWORK], cwd=ROOT,
+                                stdin=subprocess.DEVNULL, stdout=said, stderr=said).returncode
+        said.seek(0)
+        return (said.read().strip().splitlines() or [f"exit {status}"])[-1] if status else None
 
 
 def holds(statement, truth, details=""):
