@@ -41,7 +41,7 @@ struct ConfiguredFiles {
             problems.append(
                 Problem(
                     .error, file: path, at: Position(line: 1, column: 1),
-                    "the file is empty, and until now it had \(usersBefore) users; a file without "
+                    "the file is empty, while \(usersBefore) could log in until now; a file without "
                         + "users is meant when it holds a comment, such as # nobody"))
             return nil
         }

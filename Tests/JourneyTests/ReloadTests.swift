@@ -121,7 +121,7 @@ import Testing
         ("tls.key", nil, "does not exist"),
         ("htpasswd", "prom:secret\n", "htpasswd:1:"),
         ("htpasswd", nil, "does not exist"),
-        ("htpasswd", "", "the file is empty, and until now it had 1 users"),
+        ("htpasswd", "", "the file is empty, while 1 could log in"),
     ]
 
     @Test(arguments: mistakes)
