@@ -63,3 +63,15 @@ private func utf8Scalar(in text: Span<UInt8>, at index: Int) -> (value: UInt32, 
     }
     return (value, length)
 }
+
+extension String {
+    /// One word of a command that a person can paste into a shell.
+    public var quotedForShell: String {
+        let isPlain =
+            !isEmpty
+            && utf8.allSatisfy { byte in
+                byte.isLetter || byte.isDigit || "/._-".utf8.contains(byte)
+            }
+        return isPlain ? self : "'\(replacing("'", with: "'\\''"))'"
+    }
+}

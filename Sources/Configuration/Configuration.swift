@@ -167,6 +167,14 @@ extension Configuration {
             for rules in auth.users?.value ?? [] { rules.warn(about: limits, complaints) }
         }
         (self.tls, self.auth, self.upstream) = (tls, auth, upstream)
+        let url = upstream.url
+        if let own = ([admin?.listen].compactMap(\.self) + listen)
+            .first(where: { url.value.leads(to: $0.value) })
+        {
+            complaints.add(
+                "upstream.url: \(url.value) is this gate itself, which listens there by line "
+                    + "\(own.line); give the address of the Pushgateway", at: url.position)
+        }
     }
 }
 

@@ -24,6 +24,13 @@ package struct ListenAddress: Hashable, Sendable {
         }
     }
 
+    /// Does a connection to this address, or to one of this machine's own, end here?
+    func takes(_ address: IPAddress) -> Bool {
+        guard case .address(let mine) = host else { return address.isLoopback }
+        return mine == address
+            || mine.isUnspecified && mine.isIPv4 == address.isIPv4 && address.isLoopback
+    }
+
     /// Would the two ask for one port at a common address?
     package func overlaps(_ other: ListenAddress) -> Bool {
         guard port == other.port, port != 0 else { return false }

@@ -32,6 +32,16 @@ package struct UpstreamURL: Hashable, Sendable {
         return port == scheme.standardPort ?? 0 ? name : "\(name):\(port)"
     }
 
+    /// Is it this gate that answers there, as far as can be known without asking anybody?
+    func leads(to listen: ListenAddress) -> Bool {
+        guard port == listen.port else { return false }
+        switch host {
+        case .address(let address): return listen.takes(address)
+        case .name(let name): return name == "localhost" && listen.localAddress.isLoopback
+        case .socket: return false
+        }
+    }
+
     /// Can somebody between here and there read what is sent?
     var crossesNetworkInTheClear: Bool {
         guard scheme == .http, case .address(let address) = host else {

@@ -30,11 +30,21 @@ struct ConfiguredFiles {
         return ranges.count == configuration.allow.count ? Allowlist(ranges) : nil
     }
 
-    mutating func users() -> UserFile? {
+    /// - Parameter usersBefore: how many could log in until now.
+    mutating func users(after usersBefore: Int) -> UserFile? {
         let location = configuration.auth.usersFile
         guard let path = path(of: location),
             let bytes = contents(of: path, at: location, ConfiguredFiles.userFileBytesMax)
         else { return nil }
+        // While a file is written anew, and on a full disk, it is like this for a moment or for good.
+        guard !bytes.isEmpty || usersBefore == 0 else {
+            problems.append(
+                Problem(
+                    .error, file: path, at: Position(line: 1, column: 1),
+                    "the file is empty, while \(usersBefore) could log in until now; a file without "
+                        + "users is meant when it holds a comment, such as # nobody"))
+            return nil
+        }
         let (file, found) = UserFile.parse(bytes.span)
         for problem in found {
             problems.append(

@@ -79,7 +79,7 @@ extension Snapshot {
     ) -> Reading {
         var files = ConfiguredFiles(configuration, for: purpose)
         let allowlist = files.allowlist()
-        let users = files.users()
+        let users = files.users(after: previous?.userCount ?? 0)
         let identity = files.identity(now: now)
         let rights = files.rights(
             of: users, allowlist: allowlist, keeping: previous?.rights.quotas)

@@ -41,21 +41,14 @@ package struct UpstreamAccess: Sendable, Equatable {
     /// How curl is told of all this: for the command that mends what is there.
     var curlArguments: String {
         var arguments: [String] = []
-        if let authorities { arguments += ["--cacert", quotedForShell(authorities.path)] }
-        if let login { arguments += ["--user", quotedForShell(login.username)] }
+        if let authorities { arguments += ["--cacert", authorities.path.quotedForShell] }
+        if let login { arguments += ["--user", login.username.quotedForShell] }
         if case .socket(let path) = url.host {
-            arguments += ["--unix-socket", quotedForShell(path), "http://localhost"]
+            arguments += ["--unix-socket", path.quotedForShell, "http://localhost"]
         } else {
             arguments.append(url.description)
         }
         return arguments.joined(separator: " ")
-    }
-
-    private func quotedForShell(_ text: String) -> String {
-        let isPlain = text.utf8.allSatisfy { byte in
-            byte.isLetter || byte.isDigit || "/._-".utf8.contains(byte)
-        }
-        return isPlain ? text : "'\(text.replacing("'", with: "'\\''"))'"
     }
 
     /// Do both ask the same place, whatever they say there?

@@ -14,7 +14,7 @@ struct Surroundings {
     init(_ snapshot: Snapshot) { self.snapshot = snapshot }
 
     func problems() -> [Problem] {
-        occupations() + productionWarnings() + containerWarnings()
+        occupations() + productionWarnings() + containerWarnings() + proxyWarnings()
     }
 
     // MARK: Ports
@@ -78,6 +78,20 @@ struct Surroundings {
                 .warning, at: entry,
                 "this is production, and \(range) is a private network; name the pusher's own address"
             )
+        }
+    }
+
+    // MARK: Proxies
+
+    /// Whoever answers refused pushes by allowing the proxy that they come through lets everybody in.
+    private func proxyWarnings() -> [Problem] {
+        configuration.allow.compactMap { entry in
+            guard let range = try? AddressRange(parsing: entry.value), Cloudflare.has(range.first)
+            else { return nil }
+            return configuration.problem(
+                .warning, at: entry,
+                "\(range) is Cloudflare's, and everybody behind its proxy would be let in; the name "
+                    + "that hosts push to must be \"DNS only\" there")
         }
     }
 

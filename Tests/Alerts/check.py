@@ -37,7 +37,7 @@ failures = []
 
 def holds(sentence, truth, why=""):
     """One statement, and what was there instead where it does not hold."""
-    print(f"{'ok ' if truth else 'NOT'} {sentence}" + ("" if truth or not why else f"\n    {why}"), flush=True)
+    print(f"{'ok' if truth else 'FAILED'}  {sentence}" + ("" if truth or not why else f"\n    {why}"), flush=True)
     if not truth:
         failures.append(sentence)
 

@@ -201,6 +201,90 @@ import Testing
         #expect(unknown.remedy.contains("--cert and --key"))
     }
 
+    // MARK: Behind a proxy
+
+    /// A network that has an address of Cloudflare's, at which nobody listens, and a name for it.
+    private static let proxiedNetwork = [
+        "/usr/bin/unshare", "--net", "--mount", "/bin/sh", "-c",
+        "ip link set lo up && ip address add 104.16.0.9/32 dev lo"
+            + " && mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"", "sh",
+    ]
+
+    private static let hasProxiedNetwork: Bool = {
+        let command = proxiedNetwork + ["/dev/null", "/bin/true"]
+        return (try? run(command[0], Array(command.dropFirst())))?.status == 0
+    }()
+
+    @Test(.enabled(if: hasProxiedNetwork, "needs root, and namespaces of network and mounts"))
+    func `a name behind Cloudflare's proxy is to be DNS only, whatever is broken there`() throws {
+        let gate = try Gate(upstream: pushgateway.port)
+        let hosts = files.write("hosts", "104.16.0.9 push.example\n")
+        let all = arguments(
+            gate, url: "https://push.example:9443", user: "prom", password: "secret", [])
+        let command = Self.proxiedNetwork + [hosts, Programs.kanmon] + all
+        let result = try run(command[0], Array(command.dropFirst()))
+        #expect(result.status == 1 && result.errors == "", "\(result)")
+        #expect(
+            result.output.contains(
+                "warn    name         push.example is 104.16.0.9; that is Cloudflare's proxy"))
+        #expect(result.output.contains("first broken: TCP\n  to mend it: the name that hosts push"))
+        #expect(result.output.contains("must be \"DNS only\" at Cloudflare"), "\(result.output)")
+    }
+
+    /// With `isGate` it has the gate's own certificate, else another one.
+    @Test(arguments: [
+        ("HTTP/1.1 403 Forbidden", "Server: cloudflare", false),
+        ("HTTP/1.1 521 Down", "CF-RAY: 8f2ab-NRT", false),
+        ("HTTP/1.1 400 Bad Request", "Server: cloudflare", true),
+    ])
+    func `an answer of Cloudflare's in the gate's place says DNS only, and what it is told by`(
+        status: String, field: String, isGate: Bool
+    ) throws {
+        let gate = try Gate(upstream: pushgateway.port)
+        let folder = isGate ? gate.folder : files
+        if !isGate { try CertificateKey.ecdsa.writeCertificate(to: files) }
+        let walk = try doctor(
+            gate,
+            answeredBy:
+                "\(status)\\r\\n\(field)\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n",
+            with: folder)
+        #expect(walk.broken == (isGate ? "login" : "TLS"), "\(walk)")
+        #expect(walk.finding("FAILED", walk.broken ?? "")?.contains("Cloudflare") == true)
+        #expect(walk.remedy.contains("\"DNS only\" at Cloudflare"))
+    }
+
+    @Test func `another server with another certificate is not taken for Cloudflare`() throws {
+        let gate = try Gate(upstream: pushgateway.port)
+        try CertificateKey.ecdsa.writeCertificate(to: files)
+        let walk = try doctor(
+            gate,
+            answeredBy: "HTTP/1.1 404 No\\r\\nServer: nginx\\r\\nContent-Length: 0\\r\\n\\r\\n",
+            with: files)
+        #expect(walk.broken == "TLS", "\(walk)")
+        #expect(!walk.description.contains("Cloudflare"), "\(walk)")
+    }
+
+    /// Walks to somebody who gives the same answer to whatever comes, with the certificate of `folder`.
+    private func doctor(
+        _ gate: Gate, answeredBy answer: String, with folder: TemporaryFolder
+    ) throws -> Walk {
+        let port = try freePort()
+        let server = try RunningProgram(
+            "/bin/sh",
+            [
+                "-c",
+                "(printf '\(answer)'; exec sleep 30) | exec openssl s_server -quiet -accept \(port) "
+                    + "-cert '\(folder.path)/tls.crt' -key '\(folder.path)/tls.key'",
+            ])
+        defer { server.signal(SIGKILL) }
+        var walk = try doctor(gate, url: "https://localhost:\(port)")
+        for _ in 0..<50 where walk.broken == "TCP" {
+            usleep(100_000)
+            walk = try doctor(gate, url: "https://localhost:\(port)")
+        }
+        return walk
+    }
+
     // MARK: What the gate decides
 
     @Test func `a wrong password is named, and one that only the running gate does not know`()
@@ -209,7 +293,7 @@ import Testing
         let gate = try Gate(upstream: pushgateway.port)
         let wrong = try doctor(gate, password: "another")
         #expect(wrong.broken == "login", "\(wrong)")
-        #expect(wrong.remedy.contains("kanmon passwd \(gate.folder.path)/htpasswd USER"))
+        #expect(wrong.remedy.contains("kanmon passwd \(gate.folder.path)/htpasswd prom"))
         #expect(wrong.finding("--", "clean-up") == "nothing was made")
 
         gate.folder.write("htpasswd", AccessTests.users("prom", "new"))
@@ -247,23 +331,10 @@ import Testing
 
     @Test func `a clock that differs is worth a warning`() throws {
         let gate = try Gate(upstream: pushgateway.port)
-        let port = try freePort()
-        let answer =
-            "HTTP/1.1 401 Unauthorized\\r\\nDate: Sun, 06 Nov 1994 08:49:37 GMT\\r\\n"
-            + "Content-Length: 0\\r\\n\\r\\n"
-        let server = try RunningProgram(
-            "/bin/sh",
-            [
-                "-c",
-                "(printf '\(answer)'; exec sleep 30) | exec openssl s_server -quiet -accept \(port) "
-                    + "-cert '\(gate.folder.path)/tls.crt' -key '\(gate.folder.path)/tls.key'",
-            ])
-        defer { server.signal(SIGKILL) }
-        var walk = try doctor(gate, url: "https://localhost:\(port)")
-        for _ in 0..<50 where walk.broken == "TCP" {
-            usleep(100_000)
-            walk = try doctor(gate, url: "https://localhost:\(port)")
-        }
+        let walk = try doctor(
+            gate,
+            answeredBy: "HTTP/1.1 401 Unauthorized\\r\\nDate: Sun, 06 Nov 1994 08:49:37 GMT\\r\\n"
+                + "Content-Length: 0\\r\\n\\r\\n", with: gate.folder)
         #expect(walk.broken == "login", "\(walk)")
         #expect(walk.finding("warn", "clock")?.contains("seconds behind this machine's") == true)
     }

@@ -34,6 +34,16 @@ import Testing
         #expect(answer.status == 200)
     }
 
+    @Test func `when the last user is taken out nobody is let in any more`() throws {
+        let gate = try Gate(upstream: try freePort())
+        let client = try gate.connect()
+        #expect(try client.send("GET", "/-/healthy").status == 200)
+        let file = gate.folder.path + "/htpasswd"
+        #expect(try run(Programs.kanmon, ["passwd", file, "prom", "--delete"]).status == 0)
+        #expect(gate.reload(expecting: "users=0"))
+        #expect(try client.send("POST", "/metrics/job/x", body: "a 1\n").status == 401)
+    }
+
     @Test func `an address that was taken out is refused on the connection that is open`() throws {
         let pushgateway = try Pushgateway()
         let gate = try Gate(upstream: pushgateway.port)
@@ -111,6 +121,7 @@ import Testing
         ("tls.key", nil, "does not exist"),
         ("htpasswd", "prom:secret\n", "htpasswd:1:"),
         ("htpasswd", nil, "does not exist"),
+        ("htpasswd", "", "the file is empty, while 1 could log in"),
     ]
 
     @Test(arguments: mistakes)

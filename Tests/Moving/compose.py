@@ -5,6 +5,8 @@ the others, that the gate takes its configuration, Prometheus its own, and that 
 Needs python3-yaml. KANMON is the gate's program, .build/debug/kanmon when it is not set.
 """
 
+import configparser
+import json
 import os
 import pathlib
 import re
@@ -37,12 +39,13 @@ def main():
     gate(stack)
     prometheus(stack)
     redis(stack)
+    formats()
     print(f"compose: {len(failed)} not so")
     return 1 if failed else 0
 
 
 def holds(statement, truth, details=""):
-    print(("ok  " if truth else "NOT SO  ") + statement + ("" if truth or not details else f": {details}"), flush=True)
+    print(("ok  " if truth else "FAILED  ") + statement + ("" if truth or not details else f": {details}"), flush=True)
     if not truth:
         failed.append(statement)
 
@@ -279,6 +282,25 @@ def prometheus(stack):
         done = subprocess.run(["promtool", "check", "config", copy], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         holds("promtool takes Prometheus's configuration, with the rules", done.returncode == 0
               and done.stdout.count("rules found") == len(rules), done.stdout)
+
+
+def formats():
+    """What no program here reads: Grafana's, Loki's and the tunnel's files are at least what they claim to be."""
+    parsers = {".yml": yaml.safe_load, ".json": json.loads, ".ini": read_ini}
+    files = [path for folder in ("grafana", "loki", "cloudflared", "prometheus", "alertmanager", "env", "migration")
+             for path in sorted((ROOT / "deploy" / folder).rglob("*")) if path.suffix in parsers]
+    for path in files:
+        try:
+            found, why = parsers[path.suffix](path.read_text()), ""
+        except (yaml.YAMLError, ValueError, configparser.Error) as error:
+            found, why = None, error
+        holds(f"{path.relative_to(ROOT)} can be read", isinstance(found, dict) and found, why)
+
+
+def read_ini(text):
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.read_string(text)
+    return dict(parser)
 
 
 def redis(stack):

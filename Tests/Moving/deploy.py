@@ -44,7 +44,7 @@ def main():
 
 
 def holds(statement, truth, details=""):
-    print(("ok  " if truth else "NOT SO  ") + statement + ("" if truth or not details else f": {details}"), flush=True)
+    print(("ok  " if truth else "FAILED  ") + statement + ("" if truth or not details else f": {details}"), flush=True)
     if not truth:
         failed.append(statement)
 

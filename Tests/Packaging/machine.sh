@@ -11,6 +11,7 @@ set -euo pipefail
 me=$(realpath "${BASH_SOURCE[0]}")
 folder=
 group=
+reader=
 
 main() {
     if [[ $# -eq 0 ]]; then
@@ -28,12 +29,11 @@ main() {
     # Held open at both ends, so that nobody waits for anybody.
     exec 3<>"$folder/output"
     cat <&3 &
-    local reader=$!
+    reader=$!
     enter_group
     unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child \
         "$me" --boot "$folder" "$PWD" "$@" || status=$?
     sleep 0.2
-    kill "$reader"
     exit "$status"
 }
 
@@ -49,6 +49,7 @@ enter_group() {
 }
 
 leave() {
+    [[ -z $reader ]] || kill "$reader"
     if [[ -n $group ]]; then
         echo $$ >"${group%/*}/cgroup.procs"
         # The machine's last processes may be going still.

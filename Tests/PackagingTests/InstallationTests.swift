@@ -43,6 +43,7 @@ import Testing
                 "644 \(prefix)/share/zsh/\(zsh)/_kanmon",
                 "644 \(prefix)/share/man/man1/kanmon.1.gz",
                 "644 \(prefix)/share/man/man5/kanmon.yml.5.gz",
+                "644 \(prefix)/share/doc/kanmon/README.ja.md",
                 "644 \(prefix)/share/doc/kanmon/README.md",
                 "644 \(prefix)/share/doc/kanmon/RUNBOOK.ja.md",
                 "644 \(prefix)/share/doc/kanmon/RUNBOOK.md",

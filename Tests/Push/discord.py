@@ -78,16 +78,17 @@ class Trial:
             self.report.check(f"{status} is posted, once, without a word",
                               (done.returncode, done.stdout, done.stderr, len(receiver.requests)) == (0, "", "", 1), done)
         receiver = stack.Receiver((429, "", '{"message": "limited", "retry_after": 1.3, "global": false}'), GOOD)
-        done = self.post(receiver, "x")
+        done = self.post(receiver, "x", DISCORD_ALERT_SECONDS="20")
         times = [moment for moment, _, _ in receiver.requests]
         self.report.check("429 is tried again after the time it asks for",
-                          done.returncode == 0 and len(times) == 2 and 1.3 <= times[1] - times[0] < 4, (done, times))
+                          done.returncode == 0 and len(times) == 2 and 1.3 <= times[1] - times[0] < 10, (done, times))
         began = time.monotonic()
         receiver = stack.Receiver((429, "", '{"retry_after": 3600.5}'))
-        self.report.fails("429 for longer than there is time", self.post(receiver, "x"), 69, "3601 s (429)")
-        self.report.check("and that is said at once", time.monotonic() - began < 2 and len(receiver.requests) == 1)
+        self.report.fails("429 for longer than there is time", self.post(receiver, "x", DISCORD_ALERT_SECONDS="20"), 69,
+                          "3601 s (429)")
+        self.report.check("and that is said at once", time.monotonic() - began < 10 and len(receiver.requests) == 1)
         receiver = stack.Receiver((500, "", "oops"), GOOD)
-        done = self.post(receiver, "x")
+        done = self.post(receiver, "x", DISCORD_ALERT_SECONDS="20")
         self.report.check("500 is tried again", done.returncode == 0 and len(receiver.requests) == 2, done)
         self.report.fails("500 for ever", self.post(stack.Receiver((500, "", "")), "x", DISCORD_ALERT_SECONDS="2"),
                           69, "500")
@@ -97,7 +98,7 @@ class Trial:
         self.report.fails("a receiver that hangs", self.post(stack.Receiver(None), "x", DISCORD_ALERT_SECONDS="2"),
                           69, "no answer within 2 s")
         took = time.monotonic() - began
-        self.report.check("and that takes no longer than it may", took < 4, took)
+        self.report.check("and that takes no longer than it may", took < 8, took)
         self.report.fails("nobody there", self.post(None, "x", DISCORD_ALERT_SECONDS="2"), 69, "refuses")
 
     def settings(self):
@@ -118,7 +119,8 @@ class Trial:
         self.report.fails("an unknown option", self.post(receiver, "--what"), 64, "--what")
 
     def secret(self):
-        receiver = stack.Receiver((500, "", ""))
+        # Somebody who says nothing, so that curl is there long enough to be seen.
+        receiver = stack.Receiver(None)
         with stack.Watch(SECRET) as watch:
             self.post(receiver, "x", DISCORD_ALERT_SECONDS="2")
         # The webhook stands in the environment that the script was given, which only its owner can read, and nowhere else.

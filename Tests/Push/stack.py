@@ -243,7 +243,7 @@ class Report:
 
     def check(self, statement, is_true, found=""):
         with Report.lock:
-            print(f"{'ok ' if is_true else 'NO '} {self.prefix}{statement}", flush=True)
+            print(f"{'ok' if is_true else 'FAILED'}  {self.prefix}{statement}", flush=True)
             if not is_true:
                 Report.failed += 1
                 print(f"      found: {found}", flush=True)

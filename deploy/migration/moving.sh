@@ -143,12 +143,19 @@ open_socket() { systemctl start kanmon.socket 2>/dev/null; }
 # socket and throws it away. So the gate is the last who holds it, takes in nobody while it drains, and
 # when it ends the kernel gives nginx those who wait.
 stop_gate() {
-    systemctl stop kanmon.socket 2>/dev/null
-    systemctl stop kanmon.service
+    eventually 20 gate_is_down || stop_because "the gate does not stop: systemctl stop kanmon.socket kanmon.service"
     wake_nginx
     rm -f "$drop_in"
     systemctl daemon-reload
     systemctl reset-failed kanmon.service kanmon.socket 2>/dev/null || true
+}
+
+# Clients that knock while the service cannot start have systemd start it again and again, and with it the
+# socket, which calls the stopping off: so it may take more than once.
+gate_is_down() {
+    systemctl stop kanmon.socket 2>/dev/null
+    systemctl stop kanmon.service 2>/dev/null
+    ! systemctl --quiet is-active kanmon.socket kanmon.service
 }
 
 # The kernel hands connections over without telling whoever sleeps; the next one that comes does. There

@@ -80,6 +80,7 @@ put_examples() {
         put 0644 "$file" "$prefix/share/doc/kanmon/examples/${file##*/}"
     done
     put 0644 deploy/README.md "$prefix/share/doc/kanmon/README.md"
+    put 0644 deploy/README.ja.md "$prefix/share/doc/kanmon/README.ja.md"
     put 0644 deploy/RUNBOOK.md "$prefix/share/doc/kanmon/RUNBOOK.md"
     put 0644 deploy/RUNBOOK.ja.md "$prefix/share/doc/kanmon/RUNBOOK.ja.md"
 }

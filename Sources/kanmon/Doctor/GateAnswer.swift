@@ -25,7 +25,9 @@ struct GateAnswer {
         }
         guard bytes.count - head.length >= length else { return nil }
         status = head.status
-        date = GateAnswer.date(in: bytes.extracting(0..<head.length))
+        date = AnswerFields.value(of: "date", in: bytes.extracting(0..<head.length)).flatMap {
+            HTTPDate.secondsSince1970(bytes.extracting($0))
+        }
         let body = bytes.extracting(head.length..<head.length + length)
         let problem = try? JSONValue(parsing: body)
         reason = problem?["reason"]?.text
@@ -41,15 +43,20 @@ struct GateAnswer {
         }
         sentence = String(decoding: shown.span)
     }
+}
 
-    /// The value of the Date field of a head that was found to be well-formed.
-    private static func date(in head: Span<UInt8>) -> Int? {
+/// The fields of a head that was found to be well-formed.
+enum AnswerFields {
+    /// Where the value of the first field of that name is.
+    static func value(of name: StaticString, in head: Span<UInt8>) -> Range<Int>? {
+        let length = name.utf8CodeUnitCount
         var start = 0
         while let end = head.firstIndex(of: UInt8(ascii: "\r"), from: start) {
-            let line = head.extracting(start..<end)
-            if line.count > 5, line.extracting(0..<5).isEqualIgnoringCase(to: "date:") {
-                let value = line.trimmingBlanks(5..<line.count)
-                return HTTPDate.secondsSince1970(line.extracting(value))
+            let colon = start + length
+            if colon < end, head[colon] == UInt8(ascii: ":"),
+                head.extracting(start..<colon).isEqualIgnoringCase(to: name)
+            {
+                return head.trimmingBlanks(colon + 1..<end)
             }
             start = min(end + 2, head.count)
         }

@@ -22,6 +22,8 @@ struct GateClient: ~Copyable {
         case identityRefused(IdentityError)
         /// What came is no answer of a gate.
         case malformed
+        /// What came has gone through Cloudflare.
+        case proxied
     }
 
     private init(
@@ -92,7 +94,12 @@ struct GateClient: ~Copyable {
         var input = ByteBuffer()
         var head: ResponseHead?
         while true {
-            if head == nil { head = try GateClient.head(&parser, input.span) }
+            if head == nil {
+                head = try GateClient.head(&parser, input.span)
+                if let head, Cloudflare.hasSigned(input.span.extracting(0..<head.length)) {
+                    throw .proxied
+                }
+            }
             if let head, let answer = try GateAnswer(head, input.span) { return answer }
             guard input.count < GateClient.answerBytesMax else { throw .malformed }
             try receive(&input, until: deadline)

@@ -14,8 +14,17 @@ extension Walk {
 
     /// Goes in, and finds that it is our gate behind the door.
     mutating func enter() throws(WalkEnd) -> GateClient {
+        do throws(WalkEnd) {
+            return try goIn()
+        } catch {
+            guard isProxied, case .broken(let broken) = error else { throw error }
+            throw .broken(broken.hop, broken.finding, remedy: Cloudflare.remedy)
+        }
+    }
+
+    private mutating func goIn() throws(WalkEnd) -> GateClient {
         let socket = try connect(to: try addresses())
-        let client: GateClient
+        var client: GateClient
         do throws(GateClient.Failure) {
             client = try shakeHands(on: socket)
         } catch {
@@ -26,7 +35,7 @@ extension Walk {
             }
         }
         report.pass(.allowlist, admission.text)
-        try judge(client)
+        try judge(&client)
         return client
     }
 
@@ -36,13 +45,13 @@ extension Walk {
         let gate = plan.gate
         switch gate.host {
         case .address(let address):
-            report.pass(.name, "\(address): \(gate.source)")
+            tellName("\(address): \(gate.source)", [address])
             return [SocketAddress(address: address, port: gate.port)]
         case .name(let name):
             switch NameLookup.addresses(of: name) {
             case .success(let found):
                 let list = found.map(\.description).joined(separator: ", ")
-                report.pass(.name, "\(name) is \(list)")
+                tellName("\(name) is \(list)", found)
                 return found.map { SocketAddress(address: $0, port: gate.port) }
             case .failure(let failure):
                 throw .broken(
@@ -51,6 +60,14 @@ extension Walk {
                         + "This machine asks what stands in /etc/hosts and /etc/resolv.conf")
             }
         }
+    }
+
+    private mutating func tellName(_ finding: String, _ addresses: [IPAddress]) {
+        isProxied = addresses.contains(where: Cloudflare.has)
+        guard isProxied else { return report.pass(.name, finding) }
+        report.warn(
+            of: .name,
+            "\(finding); that is Cloudflare's proxy, while a name for pushes must be \"DNS only\"")
     }
 
     /// The first address that lets itself be connected to.
@@ -143,9 +160,10 @@ extension Walk {
         guard !admission.isListed else {
             return .broken(
                 .allowlist, "\(closed), although \(admission.text)",
-                remedy: "the gate may see another address than \(from) (NAT, a container): its log "
-                    + "says which, with \"address not allowed\". Or it runs with an older "
-                    + "configuration: reload it. Or it has all the connections that it may have")
+                remedy: "the gate may see another address than \(from) (NAT, a container, a proxy "
+                    + "or tunnel before it: its name must be DNS only); its log says which, with "
+                    + "\"address not allowed\". Or it runs with an older configuration: reload it. Or "
+                    + "it has all the connections that it may have")
         }
         let listed = configuration.allow.prefix(8).map(\.value).joined(separator: ", ")
         return .broken(
@@ -189,7 +207,7 @@ extension Walk {
     }
 
     /// Before this nothing was sent.
-    private mutating func judge(_ client: borrowing GateClient) throws(WalkEnd) {
+    private mutating func judge(_ client: inout GateClient) throws(WalkEnd) {
         let own = plan.snapshot.certificate
         let file = configuration.tls.certificateFile
         let names = own.names.joined(separator: ", ")
@@ -198,10 +216,16 @@ extension Walk {
             let other = shown.map {
                 ". It is for \($0.names.joined(separator: ", ")), SHA-256 \($0.fingerprint)"
             }
-            throw .broken(
-                .handshake,
+            let finding =
                 "the certificate is not the one in \(file.value)\(configuration.place(of: file))"
-                    + (other ?? ""),
+                + (other ?? "")
+            if try isCloudflare(&client) {
+                throw .broken(
+                    .handshake, finding + "; it is Cloudflare that answers",
+                    remedy: Cloudflare.remedy)
+            }
+            throw .broken(
+                .handshake, finding,
                 remedy: "if the file was replaced, let the gate read it: systemctl reload kanmon; "
                     + "otherwise something else answers on port \(plan.gate.port)")
         }
@@ -220,6 +244,21 @@ extension Walk {
             report.warn(of: .handshake, "\(finding); to renew it: \(Walk.renewal)")
         } else {
             report.pass(.handshake, finding)
+        }
+    }
+
+    /// What says who answers there: a question without a login.
+    private func isCloudflare(_ client: inout GateClient) throws(WalkEnd) -> Bool {
+        let question = "GET /-/healthy HTTP/1.1\r\nHost: \(plan.gate.authority)\r\n\r\n"
+        do throws(GateClient.Failure) {
+            _ = try client.ask(Array(question.utf8), until: .now() + Walk.connectTime)
+            return false
+        } catch {
+            switch error {
+            case .interrupted: throw .interrupted
+            case .proxied: return true
+            default: return false
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+import Bytes
 import Configuration
 import Gateway
 import Reactor
@@ -35,6 +36,9 @@ extension Walk {
         if case .refused = failure, asksForCertificate {
             isPushed = false
             return .broken(.handshake, failure.sentence, remedy: certificateRemedy)
+        }
+        if case .proxied = failure {
+            return .broken(.login, failure.sentence, remedy: Cloudflare.remedy)
         }
         return .broken(
             .login, "no answer: \(failure.sentence)", remedy: "look into the gate's log")
@@ -79,7 +83,7 @@ extension Walk {
                 + "older one: systemctl reload kanmon"
         }
         return "by \(file) this is no password of a user \"\(plan.user)\"; to set it: "
-            + "kanmon passwd \(file) USER"
+            + "kanmon passwd \(file.description.quotedForShell) \(plan.user.quotedForShell)"
     }
 
     private mutating func judgePush(_ answer: GateAnswer) throws(WalkEnd) {
@@ -131,6 +135,7 @@ extension GateClient.Failure {
         case .refused(let error): error.description
         case .identityRefused(let error): "our own certificate cannot be used (\(error))"
         case .malformed: "what answers does not speak as a gate does"
+        case .proxied: "Cloudflare answers in the gate's place"
         }
     }
 }

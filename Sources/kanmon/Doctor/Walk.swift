@@ -14,6 +14,8 @@ struct Walk: ~Copyable {
     /// Where the gate let itself be connected to, and the address that we came from.
     var reached: SocketAddress?
     var origin: IPAddress?
+    /// Whether that is an address of Cloudflare's, by which nobody can tell whom the gate sees.
+    var isProxied = false
     /// Whether the Pushgateway may hold the sample.
     var isPushed = false
 

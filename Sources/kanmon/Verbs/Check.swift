@@ -24,11 +24,15 @@ struct Check: ParsableCommand {
         let (snapshot, found) = Snapshot.load(config, for: .check)
         var problems = found
         if let snapshot { problems += Surroundings(snapshot).problems() }
-        let hasError = problems.contains { $0.severity == .error || strict }
+        let hasError = problems.contains { $0.severity == .error }
+        let isTooLax = strict && !hasError && !problems.isEmpty
         Console.report(
-            problems, consequence: hasError ? "This would not start." : "This would start.")
+            problems,
+            consequence: hasError
+                ? "This would not start."
+                : isTooLax ? "This would start; --strict has no warnings." : "This would start.")
         if let snapshot { Console.say(UpstreamProbe.report(snapshot)) }
-        if hasError { throw ExitCode.badConfiguration }
+        if hasError || isTooLax { throw ExitCode.badConfiguration }
         Console.say("\(config): good")
     }
 }

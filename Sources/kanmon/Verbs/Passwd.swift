@@ -66,7 +66,11 @@ struct Passwd: ParsableCommand {
     private func edited(with hash: PasswordHash?) throws -> [UInt8] {
         let old = try oldBytes()
         let name = Array(user.utf8)
-        guard let hash else { return try UserFile.delete(name.span, in: old.span) }
+        guard let hash else {
+            let rest = try UserFile.delete(name.span, in: old.span)
+            // Without a byte in it a reload would take it for a file that is being written.
+            return rest.isEmpty ? Array("# kanmon passwd adds users here.\n".utf8) : rest
+        }
         return add
             ? try UserFile.add(hash, for: name.span, in: old.span)
             : try UserFile.set(hash, for: name.span, in: old.span)
