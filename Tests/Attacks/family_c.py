@@ -383,7 +383,7 @@ ROWS = [
     Row("C025", "no ALPN", Does("served"), served(context=client_context())),
     Row("C026", "only a protocol that is not spoken", Alerted(120), hello(extensions=BASIC + alpn(b"foo")),
         hello(extensions=BASIC + alpn(b"http/1.0", b"ftp"))),
-    NotHere("C027", "h2 agreed on and HTTP/1.1 spoken", "belongs to family B, with HTTP/2"),
+    Elsewhere("C027", "h2 agreed on and HTTP/1.1 spoken (B046)", "Tests/Attacks/family_b.py"),
     Row("C028", "http/1.1 agreed on and HTTP/2 spoken", Does("refused"), wrong_protocol),
     Row("C029", "an ALPN that is malformed", malformed, alpn_raw(b""), alpn_raw(b"\0\0"), alpn_raw(b"\0\1\0"),
         alpn_raw(b"\0\3\x08h2"), alpn_raw(b"\0\3\2h2\2h2"), alpn_raw(b"\xff\xff\2h2")),
