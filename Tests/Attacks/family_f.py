@@ -71,7 +71,8 @@ def lists_refused(*values):
 
 def everyone(gate):
     """All the world has to be said, and a reload that does not say whom to allow changes nothing."""
-    expect(check(gate, "[0.0.0.0/0, '::/0']").returncode == 0, "all of both families cannot be said")
+    done = check(gate, "[0.0.0.0/0, '::/0']")
+    expect(done.returncode == 0, f"all of both families cannot be said: {done.stderr}")
 
 
 def boundaries(gate):
