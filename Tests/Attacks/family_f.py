@@ -6,7 +6,8 @@ import subprocess
 import threading
 import time
 
-from gate import GOOD, KANMON, Connection, push
+from frames import Client, data, headers
+from gate import BODY, GOOD, KANMON, Connection, push
 from table import Accepted, Does, Elsewhere, NotHere, Row, expect_forwarded
 from wire import expect, Failure
 
@@ -70,7 +71,8 @@ def lists_refused(*values):
 
 def everyone(gate):
     """All the world has to be said, and a reload that does not say whom to allow changes nothing."""
-    expect(check(gate, "[0.0.0.0/0, '::/0']").returncode == 0, "all of both families cannot be said")
+    done = check(gate, "[0.0.0.0/0, '::/0']")
+    expect(done.returncode == 0, f"all of both families cannot be said: {done.stderr}")
 
 
 def boundaries(gate):
@@ -127,6 +129,19 @@ def live_peer_is_removed(gate):
     gate.write(gate.configuration())
     gate.reload()
     expect_forwarded(gate, before, [])
+
+
+def live_peer_on_http2(gate):
+    with Client(gate.port, source="127.0.1.9") as client:
+        client.send(headers(1, path=GOOD) + data(BODY, 1))
+        expect(client.outcome(1).status == 200, "before")
+        gate.write(gate.configuration("[127.0.0.1]"))
+        gate.reload()
+        client.send(headers(3) + data(BODY, 3))
+        client.listen(lambda: 3 in client.streams and client.streams[3].is_over or client.is_gone)
+        expect(client.streams[3].status == 403, f"{client.streams[3].status} after")
+    gate.write(gate.configuration())
+    gate.reload()
 
 
 def gone_at_accept(gate):
@@ -209,7 +224,7 @@ ROWS = [
     NotHere("F025", "a PROXY header twice", NO_PROXY_PROTOCOL),
     Row("F026", "a live peer that is taken off the list is refused at its next request", Does("refused"),
         live_peer_is_removed),
-    NotHere("F027", "the same on a coalesced HTTP/2 connection", "belongs to family B, with HTTP/2"),
+    Row("F027", "and so is one on HTTP/2", Does("refused"), live_peer_on_http2),
     Elsewhere("F028", "loopback is what is listed, no more", "loopback is 127 slash 8 and colon-colon-1 only"),
     Row("F029", "peers that are gone before they are accepted", Does("unharmed"), gone_at_accept),
     Row("F030", "a flood of denied clients is counted, and not told one by one", Does("dropped"), denied_flood),

@@ -3,6 +3,8 @@
 import base64
 import os
 import pathlib
+import random
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 os.environ.setdefault("KANMON", str(ROOT / ".build/debug/kanmon"))
 sys.path.append(str(ROOT / "Tests/Endurance"))
 
-from proxies import KANMON, Pushgateway, Started, free_port, wait_for_port  # noqa: E402, F401
+from proxies import KANMON, Pushgateway, Started, wait_for_port  # noqa: E402, F401
 from recorder import GOOD, Recorder  # noqa: E402
 from wire import CONTEXT, Connection, Failure  # noqa: E402
 
@@ -62,7 +64,7 @@ class Gate(Started):
                  upstream_url=None, upstream_settings="", users_settings="", cost=4):
         super().__init__()
         self.recorder = upstream()
-        self.admin = free_port()
+        self.port, self.admin = quiet_port(), quiet_port()
         run_quietly("cert", "--out", self.folder)
         for user, password in USERS.items():
             run_quietly("passwd", "--cost", cost if user == "costly" else 4, self.folder / "htpasswd", user,
@@ -157,6 +159,17 @@ class Gate(Started):
             if time.monotonic() > end:
                 raise Failure(f"{self.count_descriptors()} descriptors, {self.descriptors} before")
             time.sleep(0.05)
+
+
+def quiet_port():
+    """One that no client of all those here is given by the system meanwhile."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", random.randrange(15_000, 32_000)))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
 
 
 def run_quietly(*arguments, input=None):

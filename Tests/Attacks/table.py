@@ -117,7 +117,8 @@ class Gates:
 
     def __call__(self, **settings):
         key = repr(sorted(settings.items()))
-        if key not in self.started:
+        # One that a row has killed is no reason for the rows behind it to fail.
+        if key not in self.started or self.started[key].process.poll() is not None:
             self.started[key] = Gate(**settings)
         return self.started[key]
 

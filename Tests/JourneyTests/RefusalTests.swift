@@ -105,7 +105,8 @@ import Testing
             "grouping_key_malformed",
             "twice"),
         Case("a query", "POST", push + "?x=1", body: "a 1\n", gets: 400, "query_given", "no query"),
-        Case("no length", "POST", push, gets: 411, "length_missing", "Content-Length"),
+        Case(
+            "no length", "POST", push, gets: 411, "length_missing", "Content-Length", isLast: true),
         Case(
             "an unknown encoding", "POST", push, body: "a 1\n", with: ["Content-Encoding: br"],
             gets: 415, "encoding_unknown", "Content-Encoding",

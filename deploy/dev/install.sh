@@ -18,7 +18,7 @@ case $purpose in
     build) packages=("${build[@]}") ;;
     run) packages=("${build[@]}" "${serve[@]}") ;;
     test) packages=("${build[@]}" "${journeys[@]}" "${faults[@]}") ;;
-    attacks) packages=("${build[@]}" "${serve[@]}" python3) ;;
+    attacks) packages=("${build[@]}" "${serve[@]}" python3 python3-hpack) ;;
     e2e) packages=("${build[@]}" "${stack[@]}") ;;
     confined) packages=("${build[@]}" "${journeys[@]}" systemd linux-libc-dev) ;;
     package) packages=("${package[@]}") ;;
@@ -57,6 +57,7 @@ purpose_of() {
         python3-yaml) echo "reads the compose file, to check what it names" ;;
         wrk) echo "makes the load of the benchmark" ;;
         python3) echo "passes sockets to the gate, writes the manual from its help; small helpers of tests" ;;
+        python3-hpack) echo "reads the heads of HTTP/2 answers" ;;
         systemd) echo "says which system calls its groups are, and runs the units" ;;
         linux-libc-dev) echo "the numbers of the system calls" ;;
         iproute2) echo "ip, to give a machine for tests its loopback" ;;
