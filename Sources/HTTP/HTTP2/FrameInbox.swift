@@ -1,4 +1,4 @@
-package import Bytes
+internal import Bytes
 
 /// What the frames of a connection meant, in their order, until somebody has acted on it. One serves
 /// all connections of a thread, one after another.
@@ -18,9 +18,11 @@ package final class FrameInbox {
         case closed(stream: UInt32)
     }
 
-    private(set) var events: [Event] = []
+    private var events: [Event] = []
     /// The bytes of the heads.
-    package private(set) var heads = ByteBuffer()
+    private var heads = ByteBuffer()
+    /// What a head is collected in, while none is.
+    private var spare = ByteBuffer()
 
     /// More bytes of heads than this are never waiting: whoever makes that many in one go floods.
     static let headBytesMax = 256 << 10
@@ -29,14 +31,17 @@ package final class FrameInbox {
 
     func post(_ event: Event) { events.append(event) }
 
-    /// Where the next head begins.
-    var headEnd: Int { heads.count }
+    /// A buffer to collect a head in, which may come over many receipts.
+    func lendBuffer() -> ByteBuffer { exchange(&spare, with: ByteBuffer()) }
 
-    /// Keeps a value of the head that is coming in. Nil when there is no more room.
-    func keep(_ value: Span<UInt8>) -> Range<Int>? {
+    /// Takes the buffer back, with a head that is complete, and says where that is. Nil when too many
+    /// wait already.
+    func keep(_ head: consuming ByteBuffer) -> Range<Int>? {
         let start = heads.count
-        guard start + value.count <= FrameInbox.headBytesMax else { return nil }
-        heads.append(value)
+        guard start + head.count <= FrameInbox.headBytesMax else { return nil }
+        heads.append(head.span)
+        head.removeAll()
+        spare = head
         return start..<heads.count
     }
 

@@ -14,6 +14,7 @@ package final class HTTP2Session {
     private var block: HeaderBlock
     private var trailer: HeaderBlock
     private var flood: FloodGuard
+    private var boundaries = FrameBoundaries()
     private var closed = ClosedStreams()
     /// Why we end the connection at once, when it is not the library that does.
     private var verdict: HTTP2Error?
@@ -52,17 +53,28 @@ package final class HTTP2Session {
     /// is received there.
     /// - Parameter now: nanoseconds on a clock that never goes back.
     package func receive(_ bytes: Span<UInt8>, at now: UInt64) {
-        guard !isOver else { return }
         self.now = now
-        let result = unsafe bytes.withUnsafeBytes { bytes in
+        unsafe bytes.withUnsafeBytes { bytes in
             unsafe received = bytes
             defer { unsafe received = UnsafeRawBufferPointer(start: nil, count: 0) }
-            return unsafe nghttp2_session_mem_recv(session, bytes.baseAddress, bytes.count)
+            var rest = unsafe bytes[...]
+            while unsafe !rest.isEmpty, !isOver {
+                let frame = unsafe UnsafeRawBufferPointer(rebasing: rest)
+                unsafe rest = rest.dropFirst(receiveFrame(at: frame))
+            }
         }
-        // The library gives up on what is no HTTP/2 at all, and on floods that it counts itself.
-        if result < 0 { fail(SessionCallbacks.isBadPreface(result) ? .malformed : .tooMuch) }
         let queued = unsafe nghttp2_session_get_outbound_queue_size(session)
         if queued > HTTP2Limits.queuedFramesMax { fail(.tooMuch) }
+    }
+
+    /// Reads on to the end of a frame. Gives how many bytes that were.
+    private func receiveFrame(at bytes: UnsafeRawBufferPointer) -> Int {
+        let (count, header) = boundaries.next(in: unsafe Span(_unsafeBytes: bytes))
+        if let header, !frameBegan(header) { return count }
+        let result = unsafe nghttp2_session_mem_recv(session, bytes.baseAddress, count)
+        // The library gives up on what is no HTTP/2 at all, and on floods that it counts itself.
+        if result < 0 { fail(SessionCallbacks.isBadPreface(result) ? .malformed : .tooMuch) }
+        return count
     }
 
     /// Appends what has to be sent, whole frames, until there are at least `limit` bytes or no more.
@@ -159,7 +171,7 @@ package final class HTTP2Session {
 
 /// Each is false when the connection has to end. Nothing here may change anything in the library, which is in the middle of its work.
 extension HTTP2Session {
-    func frameBegan(_ frame: FrameHeader) -> Bool {
+    private func frameBegan(_ frame: FrameHeader) -> Bool {
         if frame.type != .continuation { isInHeaderSection = frame.type == .headers }
         switch frame.type {
         case .headers: return headersBegan(on: frame.stream)
@@ -212,14 +224,14 @@ extension HTTP2Session {
     func headBegan(on stream: UInt32) {
         lastStream = max(lastStream, stream)
         requestCount &+= 1
-        block.begin(at: inbox.headEnd)
+        block.begin(with: inbox)
     }
 
     func fieldCame(_ name: Span<UInt8>, _ value: Span<UInt8>, inTrailer: Bool) -> Bool {
         // What a trailer says is of no use here, but it counts.
         let isInBounds =
             inTrailer
-            ? trailer.count(name, value) : block.take(name, value, into: inbox)
+            ? trailer.count(name, value) : block.take(name, value)
         return isInBounds || tooMuch()
     }
 
@@ -227,9 +239,12 @@ extension HTTP2Session {
         isInHeaderSection = false
         if isRequest {
             do throws(HeadError) {
-                let head = try block.conclude(endsStream: frame.endsStream, in: inbox)
-                inbox.post(
-                    .request(stream: frame.stream, head, head: block.start..<inbox.headEnd))
+                let head = try block.conclude(endsStream: frame.endsStream)
+                if let place = block.moveBytes(to: inbox) {
+                    inbox.post(.request(stream: frame.stream, head, head: place))
+                } else {
+                    fail(.tooMuch)
+                }
             } catch {
                 inbox.post(.malformed(stream: frame.stream, error))
             }
@@ -237,7 +252,7 @@ extension HTTP2Session {
         if frame.endsStream { inbox.post(.end(stream: frame.stream)) }
     }
 
-    func trailerBegan() { trailer.begin(at: 0) }
+    func trailerBegan() { trailer.beginCounting() }
 
     func dataEnded(on frame: FrameHeader) {
         if frame.endsStream { inbox.post(.end(stream: frame.stream)) }

@@ -1,20 +1,6 @@
 internal import Bytes
 internal import CNghttp2
 
-/// The nine bytes before every frame (RFC 9113 section 4.1).
-struct FrameHeader {
-    enum Kind {
-        case data, headers, priority, reset, settings, ping, goAway, windowUpdate, continuation,
-            other
-    }
-
-    let type: Kind
-    let stream: UInt32
-    let length: Int
-    /// Of DATA and HEADERS: nothing follows on this stream.
-    let endsStream: Bool
-}
-
 /// Everything about libnghttp2 that is a C pointer: how a session is made, and what it calls. Each
 /// callback says in our words what has happened, and hands the verdict back.
 enum SessionCallbacks {
@@ -22,7 +8,6 @@ enum SessionCallbacks {
     private nonisolated(unsafe) static let callbacks: OpaquePointer? = {
         var callbacks: OpaquePointer?
         guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0 else { return nil }
-        unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, onBeginFrame)
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
         unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
         unsafe nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, onInvalidHeader)
@@ -80,11 +65,6 @@ enum SessionCallbacks {
     }
 
     // MARK: Callbacks
-
-    private static let onBeginFrame: nghttp2_on_begin_frame_callback = { _, header, user in
-        guard let header = unsafe header, let owner = unsafe owner(user) else { return failed }
-        return owner.frameBegan(FrameHeader(unsafe header.pointee)) ? 0 : failed
-    }
 
     private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, user in
         guard let frame = unsafe frame, let owner = unsafe owner(user) else { return failed }
@@ -175,21 +155,8 @@ enum SessionCallbacks {
 
 extension FrameHeader {
     fileprivate init(_ header: nghttp2_frame_hd) {
-        stream = UInt32(bitPattern: header.stream_id)
-        length = header.length
-        endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
-        type =
-            switch UInt32(header.type) {
-            case NGHTTP2_DATA.rawValue: .data
-            case NGHTTP2_HEADERS.rawValue: .headers
-            case NGHTTP2_PRIORITY.rawValue: .priority
-            case NGHTTP2_RST_STREAM.rawValue: .reset
-            case NGHTTP2_SETTINGS.rawValue: .settings
-            case NGHTTP2_PING.rawValue: .ping
-            case NGHTTP2_GOAWAY.rawValue: .goAway
-            case NGHTTP2_WINDOW_UPDATE.rawValue: .windowUpdate
-            case NGHTTP2_CONTINUATION.rawValue: .continuation
-            default: .other
-            }
+        self.init(
+            type: header.type, flags: header.flags, stream: UInt32(bitPattern: header.stream_id),
+            length: header.length)
     }
 }
