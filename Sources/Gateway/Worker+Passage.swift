@@ -116,15 +116,15 @@ extension Worker {
 
     /// The desk's verdict about a password.
     mutating func conclude(_ verdict: PasswordDesk.Verdict) {
-        if let digest = verdict.matched { logins.remember(digest, at: now) }
+        if case .right(let digest) = verdict.outcome { logins.remember(digest, at: now) }
         // Stale: whoever asked may have gone meanwhile.
         guard let client = clients[verdict.exchange.client],
             let exchange = client.exchange(verdict.exchange), case .verifying = exchange.stage
         else { return }
-        if verdict.matched == nil {
-            refuse(client, .credentialsWrong)
-        } else {
-            admit(client)
+        switch verdict.outcome {
+        case .right: admit(client)
+        case .wrong: refuse(client, .credentialsWrong)
+        case .crowdedOut(let lane): refuse(client, Refusal(noRoomIn: lane))
         }
         if exchange.wantsBytes || client.hasBytesAtHand { resumed.append(client.ticket) }
         if exchange.wantsBytes { watch(client, for: .reading) }
