@@ -155,7 +155,7 @@ extension Worker {
 
     private mutating func readOnce(_ client: Client) throws(TLSError) -> TLSConnection.Step {
         if takesBodyDirectly(client) { return try readBody(client) }
-        if client.input.capacity == 0 { client.input = buffers.take() }
+        if client.input.capacity < buffers.bufferBytes { giveRoom(to: client) }
         return try client.read()
     }
 
@@ -175,9 +175,21 @@ extension Worker {
         watch(client, for: client.interest.subtracting(.reading))
     }
 
+    /// A buffer is kept only while bytes are read into it: the part of a head or of a chunk that has
+    /// come waits in a place of its size, so that thousands who say little hold little.
     mutating func releaseInput(of client: Client) {
-        guard client.input.isEmpty, client.input.capacity > 0 else { return }
-        buffers.give(client.takeInput())
+        guard client.input.capacity > 0, client.input.count <= client.input.capacity / 2 else {
+            return
+        }
+        let buffer = client.takeInput()
+        buffer.withSpan { client.input.append($0) }
+        buffers.give(buffer)
+    }
+
+    private mutating func giveRoom(to client: Client) {
+        let part = client.takeInput()
+        client.input = buffers.take()
+        part.withSpan { client.input.append($0) }
     }
 
     /// Changes what the poller watches for; mostly it already does.
@@ -229,7 +241,9 @@ extension Worker {
         exchange.reset(stream: exchange.id.stream &+ 1)
         if exchange.snapshot.number != snapshot.number { renew(client) }
         client.headBeganAt = nil
-        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.idle)
+        client.idleEnd = now + snapshot.timeouts.idle
+        // By then the answer has to be taken, which is looked at meanwhile.
+        deadlines.set(client.ticket.slot, at: min(client.idleEnd, now + snapshot.timeouts.write))
         if client.hasBytesAtHand { resumed.append(client.ticket) } else { releaseInput(of: client) }
     }
 
@@ -248,7 +262,7 @@ extension Worker {
     }
 
     private mutating func discard(_ client: Client) {
-        if client.input.capacity == 0 { client.input = buffers.take() }
+        if client.input.capacity < buffers.bufferBytes { giveRoom(to: client) }
         do throws(Errno) {
             for _ in 0..<Worker.readsPerTurn {
                 client.input.removeAll()
@@ -273,7 +287,9 @@ extension Worker {
         switch client.phase {
         case .handshaking: depart(client, because: .handshakeTooSlow)
         case .lingering: depart(client, because: .finished)
-        case .serving where !client.output.isEmpty: depart(client, because: .writeTooSlow)
+        case .serving where !client.output.isEmpty:
+            Socket.resetOnClose(client.socket)
+            depart(client, because: .writeTooSlow)
         case .serving: expire(client.exchange, of: client)
         }
     }

@@ -171,9 +171,7 @@ extension Worker {
     /// The client's own deadline has come while it was being served.
     mutating func expire(_ exchange: Exchange, of client: Client) {
         switch exchange.stage {
-        case .awaitingHead where client.headBeganAt == nil:
-            client.finishSending()
-            depart(client, because: .idleTooLong)
+        case .awaitingHead where client.headBeganAt == nil: expireIdle(client)
         case .awaitingHead:
             begin(exchange)
             refuse(client, .headTooSlow)
@@ -191,6 +189,19 @@ extension Worker {
         case .forwarding: expireForwarding(client)
         case .answering: depart(client, because: .writeTooSlow)
         }
+    }
+
+    /// What was answered before lies in the kernel, unless the client has taken it.
+    private mutating func expireIdle(_ client: Client) {
+        if Socket.hasUntaken(client.socket) {
+            Socket.resetOnClose(client.socket)
+            return depart(client, because: .writeTooSlow)
+        }
+        guard now >= client.idleEnd else {
+            return deadlines.set(client.ticket.slot, at: client.idleEnd)
+        }
+        client.finishSending()
+        depart(client, because: .idleTooLong)
     }
 
     /// Whoever was to answer this exchange need not any more.
