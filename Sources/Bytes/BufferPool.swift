@@ -6,7 +6,7 @@
 public struct BufferPool: ~Copyable {
     private let kept: UnsafeMutablePointer<ByteBuffer>
     private let keptMax: Int
-    private let bufferBytes: Int
+    public let bufferBytes: Int
     private var count = 0
 
     /// - Parameters:

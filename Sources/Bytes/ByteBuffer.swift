@@ -68,7 +68,7 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
         precondition(additional >= 0)
         guard capacity - end < additional else { return }
         if capacity - count >= additional { return moveToFront() }
-        reallocate(to: max(count + additional, capacity + capacity / 2, 256))
+        reallocate(to: max(count + additional, capacity + capacity / 2, 64))
     }
 
     /// Lets `body` write into the free space, at most `limit` bytes of it, and keeps what it

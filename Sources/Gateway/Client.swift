@@ -33,6 +33,8 @@ final class Client {
     var allowedBy: Int
     /// When the head that is coming in began; nil between requests.
     var headBeganAt: Instant?
+    /// Until when it may wait for its next request; long past before the first one.
+    var idleEnd = Instant(nanoseconds: 0)
     /// The turn in which the socket was last read, by its time.
     var hasReadThisTurn = Instant(nanoseconds: 0)
     /// TLS has to send something before it can read on.

@@ -76,6 +76,7 @@ struct Control: ~Copyable {
             admin = try AdminServer(listener, poller: poller, log: process.log)
         }
         for listener in self.listeners {
+            try listener.boundSending(by: snapshot.timeouts)
             try poller.add(listener.socket, for: [], ticket: listener.ticket)
         }
         if let predecessor {
@@ -251,6 +252,8 @@ struct Control: ~Copyable {
         process.use(snapshot)
         certificateWatch = CertificateWatch(snapshot.certificate, at: .now())
         connectionsMax = Control.connectionsMax(snapshot.limits, descriptors, process.log)
+        // What has worked before.
+        for listener in listeners { try? listener.boundSending(by: snapshot.timeouts) }
     }
 
     /// A connection takes a descriptor here and, while its push is forwarded, a share of one there.

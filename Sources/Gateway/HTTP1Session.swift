@@ -7,7 +7,9 @@ import HTTP
 /// This is the seam of the protocols: it turns bytes into a head and into pieces of a body, and an
 /// answer into bytes. What a request means, and what becomes of it, is decided in `Passage`.
 struct HTTP1Session: ~Copyable {
-    private var parser: RequestParser
+    /// A head of which a part has come. Most come whole, so that a connection between two requests
+    /// holds no parser.
+    private var unfinished: UnfinishedHead?
     private var chunks = ChunkedDecoder()
     private var headLimits: HeadLimits
     /// How much of a body of known length is still to come.
@@ -19,19 +21,18 @@ struct HTTP1Session: ~Copyable {
 
     init(limits: Limits) {
         headLimits = HeadLimits(limits)
-        parser = RequestParser(limits: headLimits)
     }
 
     /// Holds the requests that follow to `limits`. Between two requests only.
     mutating func use(_ limits: Limits) {
         headLimits = HeadLimits(limits)
-        parser = RequestParser(limits: headLimits)
+        unfinished = nil
     }
 
     /// The head at the front of `input`, once it is all there. It stays there, for its ranges to be
     /// read, until it is consumed.
     mutating func head(in input: Span<UInt8>) throws(HeadError) -> RequestHead? {
-        guard let head = try parser.parse(input) else { return nil }
+        guard let head = try parse(input) else { return nil }
         requestCount += 1
         isBodyComplete = head.body == .none || head.body == .length(0)
         switch head.body {
@@ -41,6 +42,18 @@ struct HTTP1Session: ~Copyable {
             (bodyBytesLeft, isChunked) = (0, true)
             chunks = ChunkedDecoder(limits: headLimits)
         }
+        return head
+    }
+
+    private mutating func parse(_ input: Span<UInt8>) throws(HeadError) -> RequestHead? {
+        if let unfinished {
+            let head = try unfinished.parser.parse(input)
+            if head != nil { self.unfinished = nil }
+            return head
+        }
+        var parser = RequestParser(limits: headLimits)
+        let head = try parser.parse(input)
+        if head == nil { unfinished = UnfinishedHead(parser) }
         return head
     }
 
@@ -91,6 +104,13 @@ struct HTTP1Session: ~Copyable {
             answer, persistence: persistence, date: date, requestId: requestID, to: &output)
         if exchange.method != .head { output.append(body) }
     }
+}
+
+/// Has a place of its own, which only such a head takes.
+private final class UnfinishedHead {
+    var parser: RequestParser
+
+    init(_ parser: RequestParser) { self.parser = parser }
 }
 
 extension HeadLimits {

@@ -14,6 +14,10 @@ final class Listener {
     /// before it is closed here.
     let isHeldOutside: Bool
 
+    /// What the kernel keeps of answers that a client does not take: some hundred, rather than the
+    /// megabytes it would come to by itself.
+    private static let sendBytesMax: Int32 = 64 << 10
+
     /// How many are let in before others of the loop have their turn.
     static let acceptsPerTurn = 16
 
@@ -33,6 +37,13 @@ final class Listener {
         address = inherited.socket.address
         (self.party, isHeldOutside) = (party, inherited.isHeldOutside)
         (ticket, name) = (party.ticket(index), ListenerName(of: party, index))
+    }
+
+    /// Whoever takes nothing of an answer is to be cut, although most answers fit into the kernel and
+    /// are no concern of the loop any more.
+    func boundSending(by timeouts: Timeouts) throws(Errno) {
+        try Socket.boundSending(
+            onceAcceptedOn: socket, bytes: Listener.sendBytesMax, silence: timeouts.write)
     }
 
     private static func open(_ listen: ListenAddress) throws(Errno) -> FileDescriptor {

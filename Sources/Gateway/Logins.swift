@@ -89,8 +89,7 @@ final class Logins {
     ) -> Outcome {
         switch desk.ask(question, for: waiter, at: now) {
         case .queued: .pending(question.name)
-        case .queueFull: .refused(.loginQueueFull)
-        case .slowLaneFull: .refused(.loginsTooMany)
+        case .full(let lane): .refused(Refusal(noRoomIn: lane))
         }
     }
 
@@ -99,5 +98,11 @@ final class Logins {
     ) -> Digest {
         let words = digests.digest(user, line, password)
         return Digest(words.0, words.1, words.2, words.3)
+    }
+}
+
+extension Refusal {
+    init(noRoomIn lane: PasswordDesk.Lane) {
+        self = lane == .slow ? .loginsTooMany : .loginQueueFull
     }
 }

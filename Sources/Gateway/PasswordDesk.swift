@@ -6,10 +6,11 @@ import Synchronization
 /// Where passwords are verified: a few threads that give way to everyone, so that no loop ever
 /// waits for bcrypt.
 ///
-/// One verification at a time per credential; all who wait for the same one share the answer. Who
-/// waits in the queue is taken address by address in turn, so that one address with many tries
-/// cannot keep the others. An address over its limit of failures goes through the slow lane: one at
-/// a time, so that a right password still gets through and a guesser gets nowhere.
+/// One verification at a time per credential; all who wait for the same one share the answer. A
+/// `LoginQueue` takes who waits address by address in turn, so that one address with many tries cannot
+/// keep the others. What an address over its limit of failures asks, or has asked before it was over
+/// it, goes through the slow lane: one at a time, so that a right password still gets through and a
+/// guesser gets nowhere.
 final class PasswordDesk: Sendable {
     /// One credential to verify, and what its verification needs.
     struct Question: Sendable {
@@ -32,12 +33,21 @@ final class PasswordDesk: Sendable {
     }
 
     struct Verdict: Sendable {
+        enum Outcome: Sendable {
+            case right
+            case wrong
+            /// It waited, and its place went to somebody else.
+            case crowdedOut(Lane)
+        }
+
         let exchange: ExchangeID
-        let isRight: Bool
+        let outcome: Outcome
     }
 
+    enum Lane { case normal, slow }
+
     /// What became of a question: it waits, or it cannot.
-    enum Reception { case queued, queueFull, slowLaneFull }
+    enum Reception { case queued, full(Lane) }
 
     private let state: Mutex<State>
     private let work: EventCounter
@@ -57,12 +67,13 @@ final class PasswordDesk: Sendable {
     func use(_ limits: LoginLimits) { state.withLock { $0.use(limits) } }
 
     func ask(_ question: Question, for waiter: Waiter, at now: Instant) -> Reception {
-        let (reception, isNew) = state.withLock { $0.receive(question, for: waiter, at: now) }
-        if isNew { work.add() }
-        return reception
+        let receipt = state.withLock { $0.receive(question, for: waiter, at: now) }
+        if receipt.isNew { work.add() }
+        tell(receipt.crowdedOut)
+        return receipt.reception
     }
 
-    /// The one who asked has gone: nothing is verified for nobody.
+    /// The one who asked has gone: nothing is verified for nobody, and nobody takes up room.
     func abandon(_ exchange: ExchangeID, _ question: Digest) {
         state.withLock { $0.abandon(exchange, question) }
     }
@@ -80,7 +91,9 @@ final class PasswordDesk: Sendable {
         var checker = PasswordChecker()
         while true {
             work.take()
-            guard let question = state.withLock({ $0.next() }) else { continue }
+            let (next, crowdedOut) = state.withLock { $0.next(at: .now()) }
+            tell(crowdedOut)
+            guard let question = next else { continue }
             let line = question.password.withBytes { password in
                 checker.verify(password, against: question.lines, work: question.work)
             }
@@ -91,12 +104,26 @@ final class PasswordDesk: Sendable {
             if let line {
                 for mailbox in mailboxes { mailbox.post(.verified(question.digests[line])) }
             }
-            for waiter in waiters {
-                let verdict = Verdict(exchange: waiter.exchange, isRight: line != nil)
-                mailboxes[waiter.worker].post(.password(verdict))
-            }
+            tell(waiters, line == nil ? .wrong : .right)
             if mustWakeAgain { work.add() }
         }
+    }
+
+    private func tell(_ crowdedOut: [CrowdedOut]) {
+        for job in crowdedOut { tell(job.waiters, .crowdedOut(job.lane)) }
+    }
+
+    private func tell(_ waiters: [Waiter], _ outcome: Verdict.Outcome) {
+        for waiter in waiters {
+            let verdict = Verdict(exchange: waiter.exchange, outcome: outcome)
+            mailboxes[waiter.worker].post(.password(verdict))
+        }
+    }
+
+    /// All who waited for a verification that will not be.
+    fileprivate struct CrowdedOut {
+        let lane: Lane
+        let waiters: [Waiter]
     }
 }
 
@@ -112,16 +139,26 @@ extension PasswordDesk {
     /// One verification that waits or runs, and all who wait for it.
     fileprivate struct Job {
         let question: Question
-        let isSlow: Bool
+        let user: UInt64
+        /// Whose it is: the first who asked.
+        let address: IPAddress
+        var lane: Lane
+        var isRunning = false
         var waiters: [Waiter]
+    }
+
+    fileprivate struct Receipt {
+        let reception: Reception
+        var isNew = false
+        var crowdedOut: [CrowdedOut] = []
     }
 
     fileprivate struct State: ~Copyable {
         private var limits: LoginLimits
         private var failures: FailedLogins
         private var jobs: [Digest: Job] = [:]
-        private var normalLane = FairQueue()
-        private var slowLane = FairQueue()
+        private var normalLane = LoginQueue()
+        private var slowLane = LoginQueue()
         private var isSlowRunning = false
         private var turns: UInt64 = 0
         private var right = 0
@@ -145,53 +182,96 @@ extension PasswordDesk {
 
         mutating func receive(
             _ question: Question, for waiter: Waiter, at now: Instant
-        ) -> (Reception, isNew: Bool) {
+        ) -> Receipt {
             if jobs[question.name] != nil {
                 jobs[question.name]?.waiters.append(waiter)
-                return (.queued, false)
+                return Receipt(reception: .queued)
             }
             let user = failures.userHash(question.user.span)
             let isSlow = failures.isOverLimit(waiter.address, userHash: user, now: now.nanoseconds)
-            let address = waiter.address.countedNetwork
-            if isSlow {
-                guard slowLane.count < limits.slowLaneMax else { return (.slowLaneFull, false) }
-                slowLane.append(question.name, from: address)
-            } else {
-                guard normalLane.count < limits.queueMax else { return (.queueFull, false) }
-                normalLane.append(question.name, from: address)
+            let job = Job(
+                question: question, user: user, address: waiter.address,
+                lane: isSlow ? .slow : .normal, waiters: [waiter])
+            switch queue(job) {
+            case .full: return Receipt(reception: .full(job.lane))
+            case .queued: return Receipt(reception: .queued, isNew: true)
+            case .queuedInPlaceOf(let other):
+                return Receipt(
+                    reception: .queued, isNew: true,
+                    crowdedOut: [crowdOut(other)].compactMap(\.self))
             }
-            jobs[question.name] = Job(question: question, isSlow: isSlow, waiters: [waiter])
-            return (.queued, true)
+        }
+
+        private mutating func queue(_ job: Job) -> LoginQueue.Reception {
+            let name = job.question.name
+            let network = job.address.countedNetwork
+            let reception =
+                switch job.lane {
+                case .normal:
+                    normalLane.append(
+                        name, of: job.user, from: network, countMax: limits.queueMax)
+                case .slow:
+                    slowLane.append(
+                        name, of: job.user, from: network, countMax: limits.slowLaneMax)
+                }
+            jobs[name] = reception == .full ? nil : job
+            return reception
+        }
+
+        private mutating func crowdOut(_ name: Digest) -> CrowdedOut? {
+            jobs.removeValue(forKey: name).map { CrowdedOut(lane: $0.lane, waiters: $0.waiters) }
         }
 
         mutating func abandon(_ exchange: ExchangeID, _ question: Digest) {
+            // What runs counts against whoever asked, even if he does not wait for the answer.
+            guard let job = jobs[question], !job.isRunning else { return }
             jobs[question]?.waiters.removeAll { $0.exchange == exchange }
+            guard jobs[question]?.waiters.isEmpty ?? false else { return }
+            jobs[question] = nil
+            let network = job.address.countedNetwork
+            switch job.lane {
+            case .normal: normalLane.remove(question, of: network)
+            case .slow: slowLane.remove(question, of: network)
+            }
         }
 
-        /// What to verify now; nil when all that waits may not run yet.
-        mutating func next() -> Question? {
+        /// What to verify now; nil when all that waits may not run yet. And who waits no more.
+        mutating func next(at now: Instant) -> (question: Question?, crowdedOut: [CrowdedOut]) {
+            var crowdedOut: [CrowdedOut] = []
             turns &+= 1
             // Every eighth turn the slow lane goes first, so that it moves under any load.
             let prefersSlow = turns % 8 == 0
             while let name = prefersSlow ? takeSlow() ?? takeNormal() : takeNormal() ?? takeSlow() {
                 guard let job = jobs[name] else { continue }
-                if !job.waiters.isEmpty { return job.question }
-                forget(job)
+                if job.lane == .slow || !isOverLimit(job, at: now) {
+                    jobs[name]?.isRunning = true
+                    isSlowRunning = isSlowRunning || job.lane == .slow
+                    return (job.question, crowdedOut)
+                }
+                if let other = slowDown(job) { crowdedOut.append(other) }
             }
-            return nil
+            return (nil, crowdedOut)
         }
 
         private mutating func takeNormal() -> Digest? { normalLane.removeFirst() }
 
         private mutating func takeSlow() -> Digest? {
-            guard !isSlowRunning, let name = slowLane.removeFirst() else { return nil }
-            isSlowRunning = true
-            return name
+            isSlowRunning ? nil : slowLane.removeFirst()
         }
 
-        private mutating func forget(_ job: Job) {
-            jobs[job.question.name] = nil
-            if job.isSlow { isSlowRunning = false }
+        private func isOverLimit(_ job: Job, at now: Instant) -> Bool {
+            failures.isOverLimit(job.address, userHash: job.user, now: now.nanoseconds)
+        }
+
+        /// Since it asked, its address has failed too often. Gives who has no place any more.
+        private mutating func slowDown(_ job: Job) -> CrowdedOut? {
+            var job = job
+            job.lane = .slow
+            switch queue(job) {
+            case .queued: return nil
+            case .queuedInPlaceOf(let other): return crowdOut(other)
+            case .full: return CrowdedOut(lane: .slow, waiters: job.waiters)
+            }
         }
 
         /// Takes a job that is done off the list. Gives all who waited for it, and whether a thread
@@ -199,42 +279,18 @@ extension PasswordDesk {
         mutating func finish(
             _ name: Digest, matched: Bool, at now: Instant
         ) -> (waiters: [Waiter], mustWakeAgain: Bool) {
-            guard let job = jobs[name] else { return ([], false) }
-            forget(job)
+            guard let job = jobs.removeValue(forKey: name) else { return ([], false) }
             if matched { right &+= 1 } else { wrong &+= 1 }
             if !matched {
-                let name = job.question.user
-                let user = failures.userHash(name.span)
+                // By the table's own hash: a reload may have begun another.
+                let user = failures.userHash(job.question.user.span)
                 for waiter in job.waiters {
                     failures.record(waiter.address, userHash: user, now: now.nanoseconds)
                 }
             }
-            return (job.waiters, job.isSlow && slowLane.count > 0)
-        }
-    }
-
-    /// Questions in the order in which they came, address by address in turn.
-    fileprivate struct FairQueue {
-        private var turns: [IPAddress] = []
-        private var questions: [IPAddress: [Digest]] = [:]
-        private(set) var count = 0
-
-        mutating func append(_ question: Digest, from address: IPAddress) {
-            if questions[address] == nil { turns.append(address) }
-            questions[address, default: []].append(question)
-            count += 1
-        }
-
-        // Linear in what waits, which is a few hundred at most, beside a hash of 65 milliseconds.
-        mutating func removeFirst() -> Digest? {
-            guard !turns.isEmpty else { return nil }
-            let address = turns.removeFirst()
-            guard var waiting = questions[address] else { return nil }
-            let question = waiting.removeFirst()
-            questions[address] = waiting.isEmpty ? nil : waiting
-            if !waiting.isEmpty { turns.append(address) }
-            count -= 1
-            return question
+            guard job.lane == .slow else { return (job.waiters, false) }
+            isSlowRunning = false
+            return (job.waiters, slowLane.count > 0)
         }
     }
 }

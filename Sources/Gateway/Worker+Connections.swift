@@ -158,7 +158,7 @@ extension Worker {
 
     private mutating func readOnce(_ client: Client) throws(TLSError) -> TLSConnection.Step {
         if takesBodyDirectly(client) { return try readBody(client) }
-        if client.input.capacity == 0 { client.input = buffers.take() }
+        if client.input.capacity < buffers.bufferBytes { giveRoom(to: client) }
         return try client.read()
     }
 
@@ -179,9 +179,21 @@ extension Worker {
         watch(client, for: client.interest.subtracting(.reading))
     }
 
+    /// A buffer is kept only while bytes are read into it: the part of a head or of a chunk that has
+    /// come waits in a place of its size, so that thousands who say little hold little.
     mutating func releaseInput(of client: Client) {
-        guard client.input.isEmpty, client.input.capacity > 0 else { return }
-        buffers.give(client.takeInput())
+        guard client.input.capacity > 0, client.input.count <= client.input.capacity / 2 else {
+            return
+        }
+        let buffer = client.takeInput()
+        buffer.withSpan { client.input.append($0) }
+        buffers.give(buffer)
+    }
+
+    private mutating func giveRoom(to client: Client) {
+        let part = client.takeInput()
+        client.input = buffers.take()
+        part.withSpan { client.input.append($0) }
     }
 
     /// Changes what the poller watches for; mostly it already does.
@@ -204,7 +216,9 @@ extension Worker {
                 switch try client.write() {
                 case .moved: continue
                 case .wantsWrite:
-                    if !client.interest.contains(.writing) { awaitWriting(of: client) }
+                    if client.http2 == nil && !client.interest.contains(.writing) {
+                        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.write)
+                    }
                     return watch(client, for: .writing)
                 // Without renegotiation a write never waits for the peer to say something.
                 case .wantsRead, .finished, .cut: return depart(client, because: .peerGone)
@@ -228,15 +242,6 @@ extension Worker {
         return !client.output.isEmpty
     }
 
-    private mutating func awaitWriting(of client: Client) {
-        let deadline = now + snapshot.timeouts.write
-        guard let connection = client.http2 else {
-            return deadlines.set(client.ticket.slot, at: deadline)
-        }
-        connection.writeDeadline = deadline
-        wake(connection, of: client, at: deadline)
-    }
-
     /// The answer is on its way: nothing is left but to tell.
     mutating func conclude(answered exchange: Exchange, of client: Client) {
         report(exchange, of: client)
@@ -254,7 +259,9 @@ extension Worker {
         exchange.reset(to: next)
         if exchange.snapshot.number != snapshot.number { renew(client) }
         client.headBeganAt = nil
-        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.idle)
+        client.idleEnd = now + snapshot.timeouts.idle
+        // By then the answer has to be taken, which is looked at meanwhile.
+        deadlines.set(client.ticket.slot, at: min(client.idleEnd, now + snapshot.timeouts.write))
         if client.hasBytesAtHand { resumed.append(client.ticket) } else { releaseInput(of: client) }
     }
 
@@ -273,7 +280,7 @@ extension Worker {
     }
 
     private mutating func discard(_ client: Client) {
-        if client.input.capacity == 0 { client.input = buffers.take() }
+        if client.input.capacity < buffers.bufferBytes { giveRoom(to: client) }
         do throws(Errno) {
             for _ in 0..<Worker.readsPerTurn {
                 client.input.removeAll()
@@ -302,11 +309,17 @@ extension Worker {
             if let connection = client.http2 {
                 expire(connection, of: client)
             } else if !client.output.isEmpty {
-                depart(client, because: .writeTooSlow)
+                cutUnread(client)
             } else {
                 expire(client.exchange, of: client)
             }
         }
+    }
+
+    /// The client does not take what it is sent: what the kernel still holds for it goes with it.
+    mutating func cutUnread(_ client: Client) {
+        Socket.resetOnClose(client.socket)
+        depart(client, because: .writeTooSlow)
     }
 
     /// Every way a client can leave comes through here, with its reason. From here on its ticket

@@ -159,13 +159,15 @@ extension Worker {
     mutating func writeFrames(of connection: HTTP2Connection, to client: Client) {
         guard connection.session.hasOutput else { return }
         prepareOutput(of: client)
+        // By then the client has to have taken it, from us and from the kernel.
+        connection.writeDeadline = now + snapshot.timeouts.write
+        wake(connection, of: client, at: connection.writeDeadline)
         connection.session.write(into: &client.output, upTo: Worker.outputStep)
         act(onFramesOf: connection, of: client)
     }
 
     /// Everything was sent: on with reading, or farewell.
     mutating func goOn(with connection: HTTP2Connection, of client: Client) {
-        connection.writeDeadline = .distantFuture
         if connection.hasPeerEnded {
             if connection.exchanges.isEmpty { depart(client, because: .finished) }
         } else if connection.session.isOver {
@@ -202,7 +204,12 @@ extension Worker {
     }
 
     mutating func expire(_ connection: HTTP2Connection, of client: Client) {
-        if now >= connection.writeDeadline { return depart(client, because: .writeTooSlow) }
+        if now >= connection.writeDeadline {
+            connection.writeDeadline = .distantFuture
+            if !client.output.isEmpty || Socket.hasUntaken(client.socket) {
+                return cutUnread(client)
+            }
+        }
         for exchange in connection.exchanges where now >= exchange.deadline {
             exchange.deadline = .distantFuture
             expire(exchange, of: client)

@@ -122,10 +122,10 @@ extension Worker {
         guard let client = clients[verdict.exchange.client],
             let exchange = client.exchange(verdict.exchange), case .verifying = exchange.stage
         else { return }
-        if verdict.isRight {
-            admit(exchange, of: client)
-        } else {
-            refuse(exchange, of: client, .credentialsWrong)
+        switch verdict.outcome {
+        case .right: admit(exchange, of: client)
+        case .wrong: refuse(exchange, of: client, .credentialsWrong)
+        case .crowdedOut(let lane): refuse(exchange, of: client, Refusal(noRoomIn: lane))
         }
         if exchange.wantsBytes || client.hasBytesAtHand { resumed.append(client.ticket) }
         if client.http2 == nil && exchange.wantsBytes { watch(client, for: .reading) }
@@ -189,9 +189,7 @@ extension Worker {
     /// The exchange's deadline has come while it was being served.
     mutating func expire(_ exchange: Exchange, of client: Client) {
         switch exchange.stage {
-        case .awaitingHead where client.headBeganAt == nil:
-            client.finishSending()
-            depart(client, because: .idleTooLong)
+        case .awaitingHead where client.headBeganAt == nil: expireIdle(client)
         case .awaitingHead:
             begin(exchange)
             refuse(exchange, of: client, .headTooSlow)
@@ -213,9 +211,19 @@ extension Worker {
 
     /// The client does not take its answer. On HTTP/2 that may be this one answer only.
     private mutating func takeNoMore(_ exchange: Exchange, of client: Client) {
-        guard let connection = client.http2 else { return depart(client, because: .writeTooSlow) }
+        guard let connection = client.http2 else { return cutUnread(client) }
         connection.session.reset(exchange.id.stream, because: .cancelled)
         unflushed.append(client.ticket)
+    }
+
+    /// What was answered before lies in the kernel, unless the client has taken it.
+    private mutating func expireIdle(_ client: Client) {
+        if Socket.hasUntaken(client.socket) { return cutUnread(client) }
+        guard now >= client.idleEnd else {
+            return deadlines.set(client.ticket.slot, at: client.idleEnd)
+        }
+        client.finishSending()
+        depart(client, because: .idleTooLong)
     }
 
     /// Whoever was to answer this exchange need not any more.

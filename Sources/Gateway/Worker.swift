@@ -121,6 +121,7 @@ struct Worker: ~Copyable {
     var unflushed: [Ticket] = []
     /// Who has bytes at hand that the poller knows nothing of.
     var resumed: [Ticket] = []
+    private var resuming: [Ticket] = []
     private var departed: [Client] = []
     private var departedUpstream: [UpstreamConnection] = []
     private var expired: [Int] = []
@@ -136,6 +137,9 @@ struct Worker: ~Copyable {
     var isDraining: Bool { drain != nil }
     var drainIdleEnd = Instant.distantFuture
     private var patience = Patience()
+    private var turns: UInt32 = 0
+    /// What this thread had cost when the turn began; nil in turns that are not measured.
+    private var costBefore: Instant?
 
     init(
         index: Int, poller: Poller, process: ProcessState, desk: PasswordDesk, snapshot: Snapshot
@@ -172,6 +176,8 @@ struct Worker: ~Copyable {
     mutating func begin(turn now: Instant, due: Instant) {
         self.now = now
         patience.note(turn: now, due: due)
+        turns &+= 1
+        costBefore = turns % 32 == 0 ? ProcessorTime.ofThisThread() : nil
     }
 
     mutating func serve(_ event: Poller.Readiness) {
@@ -193,15 +199,20 @@ struct Worker: ~Copyable {
         flush()
         bury()
         process.heartbeats.beat(index, at: now)
+        if let costBefore {
+            let cost = ProcessorTime.ofThisThread().nanoseconds(since: costBefore)
+            tally.observe(.turn, nanoseconds: cost)
+        }
     }
 
     private mutating func resume() {
-        let tickets = resumed
-        resumed.removeAll(keepingCapacity: true)
-        for ticket in tickets {
-            guard let client = clients[ticket] else { continue }
+        // Whoever resumes may ask for yet another turn: two lists take turns, and nothing is allocated.
+        swap(&resumed, &resuming)
+        for index in resuming.indices {
+            guard let client = clients[resuming[index]] else { continue }
             receive(client)
         }
+        resuming.removeAll(keepingCapacity: true)
     }
 
     private mutating func expire() {

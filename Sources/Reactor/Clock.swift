@@ -71,6 +71,13 @@ package struct WallClock: Equatable, Sendable {
     package var seconds: Int { Int(milliseconds / 1000) }
 }
 
+/// What a thread has cost so far. To ask is a system call, unlike the time.
+package enum ProcessorTime {
+    package static func ofThisThread() -> Instant {
+        Instant(nanoseconds: nanosecondsOn(CLOCK_THREAD_CPUTIME_ID))
+    }
+}
+
 private func nanosecondsOn(_ clock: clockid_t) -> UInt64 {
     var time = timespec()
     // Fails only for a clock that does not exist (clock_gettime(2)).

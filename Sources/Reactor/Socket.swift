@@ -63,6 +63,30 @@ package enum Socket {
         return Accepted(socket: socket, peer: peer)
     }
 
+    /// Bounds what the kernel keeps for connections that `listener` will accept, which inherit it: so
+    /// much that is not taken yet, and that no longer than `silence`. Then they are reset, even those
+    /// that are closed here (tcp(7), TCP_USER_TIMEOUT).
+    package static func boundSending(
+        onceAcceptedOn listener: borrowing FileDescriptor, bytes: Int32, silence: Interval
+    ) throws(Errno) {
+        let milliseconds = Int32(clamping: silence.nanoseconds / 1_000_000)
+        try set(listener, SOL_SOCKET, SO_SNDBUF, to: bytes)
+        try set(listener, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, to: max(1, milliseconds))
+    }
+
+    /// Has the peer yet to take something of what was sent? (tcp(7), SIOCOUTQ)
+    package static func hasUntaken(_ socket: borrowing FileDescriptor) -> Bool {
+        var count: Int32 = 0
+        return unsafe ioctl(socket.number, UInt(TIOCOUTQ), &count) == 0 && count > 0
+    }
+
+    /// Lets nothing outlive the close that follows: what is not taken is lost, and the peer reset.
+    package static func resetOnClose(_ socket: borrowing FileDescriptor) {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        let size = socklen_t(MemoryLayout.size(ofValue: linger))
+        _ = unsafe setsockopt(socket.number, SOL_SOCKET, SO_LINGER, &linger, size)
+    }
+
     /// Begins to connect. Writable, once it is connected or has failed: see `connectionError`.
     package static func connect(to remote: SocketAddress) throws(Errno) -> FileDescriptor {
         try connect(to: .network(remote))

@@ -34,17 +34,21 @@ class Target:
 
     def __init__(self, port, login="load:load-password", address="127.0.0.1"):
         self.port, self.address = port, address
-        self.login = base64.b64encode(login.encode()).decode()
+        self.log_in_as(login)
         self.tls = ssl.create_default_context()
         self.tls.check_hostname, self.tls.verify_mode = False, ssl.CERT_NONE
+
+    def log_in_as(self, login):
+        self.login = base64.b64encode(login.encode()).decode()
 
     def request(self, number):
         head = (f"POST /metrics/job/endurance/client/{number} HTTP/1.1\r\nHost: localhost\r\n"
                 f"Authorization: Basic {self.login}\r\nContent-Length: {len(BODY)}\r\n\r\n")
         return head.encode() + BODY
 
-    async def connect(self):
-        return await asyncio.open_connection(self.address, self.port, ssl=self.tls)
+    async def connect(self, source=None):
+        return await asyncio.open_connection(
+            self.address, self.port, ssl=self.tls, local_addr=source and (source, 0))
 
 
 async def push(reader, writer, request):
@@ -60,8 +64,8 @@ async def push(reader, writer, request):
 class Client:
     """Pushes until it is told to stop: on one connection as long as that is kept, or on a new one each time."""
 
-    def __init__(self, target, tally, number, keeps, pause=0.0):
-        self.target, self.tally, self.number = target, tally, number
+    def __init__(self, target, tally, number, keeps, pause=0.0, source=None):
+        self.target, self.tally, self.number, self.source = target, tally, number, source
         self.kind = "kept alive" if keeps else "on a new connection"
         self.keeps, self.pause = keeps, pause
 
@@ -70,7 +74,7 @@ class Client:
         while not stop.is_set():
             began = time.monotonic()
             try:
-                connection = connection or await asyncio.wait_for(self.target.connect(), 20)
+                connection = connection or await asyncio.wait_for(self.target.connect(self.source), 20)
                 status, is_kept = await asyncio.wait_for(
                     push(*connection, self.target.request(self.number)), 60)
                 if status != 200:
@@ -95,7 +99,8 @@ class Client:
             connection[1].transport.abort()
 
 
-async def load(target, tally, stop, clients=128, pause=0.0):
+async def load(target, tally, stop, clients=128, pause=0.0, source=None):
     """Half of the clients keep their connection, half make a new one for each push."""
     await asyncio.gather(*(
-        Client(target, tally, number, number % 2 == 0, pause).run(stop) for number in range(clients)))
+        Client(target, tally, number, number % 2 == 0, pause, source).run(stop)
+        for number in range(clients)))

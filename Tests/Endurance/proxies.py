@@ -111,9 +111,13 @@ class Kanmon(Proxy):
 
     def configure(self, upstream, settings=""):
         (self.folder / "kanmon.yml").write_text(
-            f"listen: 127.0.0.1:{self.port}\nallow: [127.0.0.1]\n"
+            f"listen: 127.0.0.1:{self.port}\nallow: [127.0.0.0/8]\n"
             "tls: {cert_file: tls.crt, key_file: tls.key}\nauth: {users_file: htpasswd}\n"
             f'upstream: {{url: "http://127.0.0.1:{upstream.port}"}}\nlog: {{level: warn}}\n' + settings)
+
+    def worker(self):
+        """The process that serves."""
+        return self.process.pid
 
     def reload(self):
         self.reloads += 1
@@ -124,25 +128,29 @@ class Kanmon(Proxy):
 class Nginx(Proxy):
     name = "nginx"
 
-    def __init__(self, upstream):
+    def __init__(self, upstream, connections_max=4096):
         super().__init__()
         self.make_changes()
         self.put_in_place(0)
         work = self.folder
         (work / "nginx.conf").write_text(f"""
 worker_processes 1; daemon off; pid {work}/pid; error_log {work}/errors;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {connections_max}; }}
 http {{ access_log off; client_body_temp_path {work}/b; proxy_temp_path {work}/p; fastcgi_temp_path {work}/f;
   uwsgi_temp_path {work}/u; scgi_temp_path {work}/s; keepalive_requests 1000000;
   upstream gateway {{ server 127.0.0.1:{upstream.port}; keepalive 32; }}
   server {{ listen 127.0.0.1:{self.port} ssl backlog=4096; ssl_certificate {work}/tls.crt;
-    ssl_certificate_key {work}/tls.key; auth_basic gate; auth_basic_user_file {work}/htpasswd;
+    ssl_certificate_key {work}/tls.key; ssl_protocols TLSv1.2 TLSv1.3; auth_basic gate; auth_basic_user_file {work}/htpasswd;
     location / {{ proxy_pass http://gateway; proxy_http_version 1.1; proxy_set_header Connection ''; }} }} }}
 """)
         os.chmod(self.folder, 0o755)
         self.start("nginx", "-c", str(work / "nginx.conf"), "-e", str(work / "errors"))
         wait_for_port(self.port)
         self.reloads = 0
+
+    def worker(self):
+        pid = self.process.pid
+        return int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
     def reload(self):
         self.reloads += 1

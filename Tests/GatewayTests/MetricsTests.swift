@@ -16,6 +16,7 @@ import Testing
         "kanmon_tls_certificate_not_after_timestamp_seconds", "kanmon_password_checks_total",
         "kanmon_password_queue_length", "kanmon_password_cache_hits_total",
         "kanmon_upstream_requests_total", "kanmon_upstream_request_duration_seconds",
+        "kanmon_loop_turn_cpu_seconds",
         "kanmon_upstream_scrape_ok", "kanmon_body_bytes_total", "kanmon_samples_total",
         "kanmon_label_conflicts_total", "kanmon_audit_records_total",
         "kanmon_audit_failures_total", "kanmon_config_last_reload_successful",

@@ -93,6 +93,51 @@ import Testing
         #expect(answers.allSatisfy { $0.status == 401 || $0.status == 429 })
     }
 
+    @Test func `while an address is slow, another user there gets in with a right password`() throws
+    {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(
+            upstream: pushgateway.port,
+            settings:
+                "limits: {password_queue_max: 12, failed_logins_per_minute_max: {user: 1, address: 1}}",
+            users: try Self.users("prom", "neighbour", cost: 12))
+        for number in 0..<2 {
+            _ = try gate.send("POST", "/metrics/job/x", body: "a 1\n", login: "prom:wrong\(number)")
+        }
+        let guessers = try Self.guess(8, at: gate)
+        let neighbour = try gate.connect()
+        let answer = try neighbour.send(
+            "POST", "/metrics/job/x", body: "a 1\n", login: "neighbour:secret")
+        #expect(answer.status == 200)
+        let refused = try guessers.filter { try $0.answer(within: 30).status == 429 }
+        #expect(!refused.isEmpty, "the lane was never full")
+    }
+
+    @Test func `an address that fills the queue keeps no other address out`() throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(
+            upstream: pushgateway.port,
+            settings:
+                "listen: \":0\"\nallow: [127.0.0.1, \"::1\"]\nlimits: {password_queue_max: 4}",
+            users: try Self.users(cost: 12))
+        let guessers = try Self.guess(12, at: gate, from: "::1")
+        #expect(try gate.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
+        let refused = try guessers.filter { try $0.answer(within: 30).status == 503 }
+        #expect(!refused.isEmpty, "the queue was never full")
+    }
+
+    @Test func `what an address asked before it failed too often goes slowly as well`() throws {
+        let gate = try Gate(
+            upstream: try freePort(),
+            settings:
+                "limits: {password_queue_max: 24, failed_logins_per_minute_max: {user: 1, address: 1}}",
+            users: try Self.users(cost: 12))
+        let statuses = try Self.guess(24, at: gate).map { try $0.answer(within: 30).status }
+        // Those that are verified at once, and six that the slow lane has room for.
+        #expect(statuses.count { $0 == 401 } <= 12, "\(statuses)")
+        #expect(statuses.count { $0 == 429 } >= 12, "\(statuses)")
+    }
+
     @Test func `when too many logins wait it is 503, with a time to come back`() throws {
         let gate = try Gate(
             upstream: try freePort(), settings: "limits: {password_queue_max: 1}",
@@ -117,12 +162,29 @@ import Testing
         #expect(try client.send("POST", "/metrics/job/x", body: "a 1\n", login: nil).status == 401)
     }
 
-    private static func users(cost: Int) throws -> String {
+    /// Clients that each have sent another wrong password and wait for what they are told.
+    private static func guess(
+        _ count: Int, at gate: Gate, from address: String = "127.0.0.1"
+    ) throws -> [TestClient] {
+        let clients = try (0..<count).map { _ in
+            try TestClient(port: gate.port, certificate: gate.certificate, address: address)
+        }
+        for (number, client) in clients.enumerated() {
+            try client.send(
+                TestClient.request(
+                    "POST", "/metrics/job/x", body: "a 1\n", login: "prom:guess\(number)"))
+        }
+        return clients
+    }
+
+    private static func users(_ names: String..., cost: Int) throws -> String {
         let folder = TemporaryFolder()
         let file = folder.path + "/htpasswd"
-        let made = try run(
-            Programs.kanmon, ["passwd", file, "prom", "--cost", "\(cost)"], input: "secret\n")
-        #expect(made.status == 0, "\(made.errors)")
+        for name in names.isEmpty ? ["prom"] : names {
+            let made = try run(
+                Programs.kanmon, ["passwd", file, name, "--cost", "\(cost)"], input: "secret\n")
+            #expect(made.status == 0, "\(made.errors)")
+        }
         return String(decoding: folder.read("htpasswd"), as: UTF8.self)
     }
 }

@@ -8,6 +8,7 @@ enum Metric: CaseIterable {
     case handshakes, handshakeFailures, certificateEnd
     case passwordChecks, passwordQueue, rememberedLogins
     case upstreamRequests, upstreamDuration, upstreamScrape, upstreamRefused
+    case turnProcessorTime
     case auditRecords, auditFailures
     case reloadSuccessful, reloadTime
     case processCPU, processOpenDescriptors, processDescriptorsMax
@@ -39,6 +40,7 @@ enum Metric: CaseIterable {
         case .upstreamDuration: "kanmon_upstream_request_duration_seconds"
         case .upstreamScrape: "kanmon_upstream_scrape_ok"
         case .upstreamRefused: "kanmon_upstream_refused_pushes_total"
+        case .turnProcessorTime: "kanmon_loop_turn_cpu_seconds"
         case .auditRecords: "kanmon_audit_records_total"
         case .auditFailures: "kanmon_audit_failures_total"
         case .reloadSuccessful: "kanmon_config_last_reload_successful"
@@ -56,7 +58,7 @@ enum Metric: CaseIterable {
 
     var kind: Kind {
         switch self {
-        case .pushDuration, .upstreamDuration: .histogram
+        case .pushDuration, .upstreamDuration, .turnProcessorTime: .histogram
         case .pushes, .bodyBytes, .samples, .labelConflicts, .refusals, .requests,
             .connectionsRefused, .handshakes, .handshakeFailures, .passwordChecks,
             .rememberedLogins, .upstreamRequests, .upstreamRefused, .auditRecords, .auditFailures,
@@ -96,6 +98,8 @@ enum Metric: CaseIterable {
             "Whether the Pushgateway can be scraped; 0 once that failed twice in a row."
         case .upstreamRefused:
             "Pushes that the Pushgateway itself refused, each of which may have left an empty group."
+        case .turnProcessorTime:
+            "CPU time of a turn of the loop, in which nobody else is served; one turn in 32 is measured."
         default: processHelp
         }
     }

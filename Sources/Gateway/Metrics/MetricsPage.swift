@@ -44,6 +44,7 @@ extension MetricsText {
         case .upstreamDuration: write(metric, .upstream, of: metrics)
         case .upstreamScrape: write(metric, process.store.isReady ? 1 : 0)
         case .upstreamRefused: write(metric, process.store.refusedPushes)
+        case .turnProcessorTime: write(metric, .turn, of: metrics)
         case .auditRecords: write(metric, process.audit.recordCount)
         case .auditFailures: write(metric, process.audit.failureCount)
         case .reloadSuccessful: write(metric, process.reloads.report.isLastSuccessful ? 1 : 0)

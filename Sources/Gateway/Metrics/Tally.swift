@@ -12,6 +12,7 @@ final class Tally: Sendable {
     private let amounts = Cells<8>()
     private let pushTimes = Histogram()
     private let upstreamTimes = Histogram()
+    private let turnTimes = Histogram()
 
     /// What is counted without a label.
     enum Amount: Int, CaseIterable {
@@ -29,6 +30,8 @@ final class Tally: Sendable {
         case push
         /// From a request to the Pushgateway to the end of its answer.
         case upstream
+        /// A turn of the loop, in CPU time.
+        case turn
     }
 
     init() {
@@ -58,6 +61,7 @@ final class Tally: Sendable {
         switch passage {
         case .push: pushTimes.observe(nanoseconds: nanoseconds)
         case .upstream: upstreamTimes.observe(nanoseconds: nanoseconds)
+        case .turn: turnTimes.observe(nanoseconds: nanoseconds)
         }
     }
 
@@ -79,6 +83,7 @@ final class Tally: Sendable {
         switch passage {
         case .push: pushTimes.count(at: place)
         case .upstream: upstreamTimes.count(at: place)
+        case .turn: turnTimes.count(at: place)
         }
     }
 
@@ -86,6 +91,7 @@ final class Tally: Sendable {
         switch passage {
         case .push: pushTimes.sumOfNanoseconds
         case .upstream: upstreamTimes.sumOfNanoseconds
+        case .turn: turnTimes.sumOfNanoseconds
         }
     }
 }
