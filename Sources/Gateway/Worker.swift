@@ -192,12 +192,12 @@ struct Worker: ~Copyable {
     }
 
     private mutating func resume() {
-        let tickets = resumed
-        resumed.removeAll(keepingCapacity: true)
-        for ticket in tickets {
-            guard let client = clients[ticket] else { continue }
-            receive(client)
+        // Who is appended meanwhile is for the next turn. (A copy to go through would cost an allocation.)
+        let count = resumed.count
+        for index in 0..<count {
+            if let client = clients[resumed[index]] { receive(client) }
         }
+        resumed.removeFirst(count)
     }
 
     private mutating func expire() {
