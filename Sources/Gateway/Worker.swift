@@ -100,7 +100,6 @@ struct Worker: ~Copyable {
 
     var clients = Table<Client>(of: .client)
     var deadlines: Deadlines
-    var handshakes = HandshakeQueue()
     var upstream: Upstream
     var inspections = InspectionPool()
     /// Which group holds which family, by the last listing and by what passed here since.
