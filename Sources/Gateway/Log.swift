@@ -96,19 +96,20 @@ package final class Log: Sendable {
 
     private func writeForever() {
         var isWithinLine = false
+        var taken = ByteBuffer()
         while true {
             let mustSleep = pending.withLock { pending -> Bool in
                 pending.isWriterAsleep = pending.bytes.isEmpty
                 return pending.isWriterAsleep
             }
             if mustSleep { bell.take() }
-            writeTaken(&isWithinLine)
+            writeWhatWaits(by: &taken, &isWithinLine)
             usleep(Log.gatherMicroseconds)
         }
     }
 
-    private func writeTaken(_ isWithinLine: inout Bool) {
-        var taken = ByteBuffer()
+    private func writeWhatWaits(by taken: inout ByteBuffer, _ isWithinLine: inout Bool) {
+        taken.removeAll()
         // What was cut off by a full disk is a line, if not a good one.
         if isWithinLine { taken.append("\n") }
         let dropped = pending.withLock { pending -> Int in
