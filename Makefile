@@ -89,10 +89,10 @@ smoke: ## Pushes through the running gate and reads it back from the Pushgateway
 	@deploy/dev/install.sh smoke
 	@deploy/dev/smoke.sh
 
-bench: build ## The validator beside the Pushgateway's parser, CPU per push beside nginx; 3 minutes.
+bench: build ## Beside nginx, HAProxy and the Pushgateway's parser, 15 minutes; BENCH='--quick keepalive'.
 	@deploy/dev/install.sh bench
-	Tests/Benchmarks/exposition.sh
-	Tests/Benchmarks/keepalive.sh
+	Tests/Benchmarks/bench.py $(BENCH)
+	$(if $(BENCH),,Tests/Benchmarks/exposition.sh)
 
 install: ## After make static, as root: program, units, manuals; PREFIX=/usr/local, DESTDIR.
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/package/install.sh

@@ -9,8 +9,10 @@
 #include <openssl/opensslv.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <string.h>
 
 static inline int kanmon_set_min_version(SSL_CTX *context, int version) {
     return SSL_CTX_set_min_proto_version(context, version);
@@ -59,6 +61,38 @@ static inline int kanmon_set_hmac_sha256_key(EVP_MAC_CTX *mac, const unsigned ch
     };
     return EVP_MAC_CTX_set_params(mac, parameters);
 }
+
+// HMAC-SHA256 (RFC 2104) as the two hashes it consists of, each with its key already in it: whoever copies
+// them begins a digest, without memory being asked for, which EVP does with every digest.
+struct kanmon_hmac {
+    SHA256_CTX inner, outer;
+};
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static inline void kanmon_hmac_key(struct kanmon_hmac *hmac, const unsigned char *key, size_t count) {
+    unsigned char inner[SHA256_CBLOCK], outer[SHA256_CBLOCK];
+    memset(inner, 0x36, sizeof inner);
+    memset(outer, 0x5c, sizeof outer);
+    for (size_t index = 0; index < count && index < SHA256_CBLOCK; index++) {
+        inner[index] ^= key[index];
+        outer[index] ^= key[index];
+    }
+    SHA256_Init(&hmac->inner);
+    SHA256_Init(&hmac->outer);
+    SHA256_Update(&hmac->inner, inner, sizeof inner);
+    SHA256_Update(&hmac->outer, outer, sizeof outer);
+    OPENSSL_cleanse(inner, sizeof inner);
+    OPENSSL_cleanse(outer, sizeof outer);
+}
+static inline void kanmon_hmac_add(struct kanmon_hmac *hmac, const void *bytes, size_t count) {
+    SHA256_Update(&hmac->inner, bytes, count);
+}
+static inline void kanmon_hmac_end(struct kanmon_hmac *hmac, unsigned char *digest) {
+    SHA256_Final(digest, &hmac->inner);
+    SHA256_Update(&hmac->outer, digest, SHA256_DIGEST_LENGTH);
+    SHA256_Final(digest, &hmac->outer);
+}
+#pragma GCC diagnostic pop
 
 static const unsigned long kanmon_partial_chain = X509_V_FLAG_PARTIAL_CHAIN;
 static const uint64_t kanmon_no_renegotiation = SSL_OP_NO_RENEGOTIATION;

@@ -153,6 +153,10 @@ struct Control: ~Copyable {
             pause(because: "connections_max reached", at: now)
             return false
         }
+        guard process.budgets.handshakesUnderWay < snapshot.limits.handshakesMax else {
+            pause(because: "handshakes_max reached", at: now)
+            return false
+        }
         do throws(Errno) {
             guard let accepted = try Socket.accept(on: listener.socket) else { return false }
             pause.noteArrival()
@@ -173,6 +177,7 @@ struct Control: ~Copyable {
             return refuse(peer.address, at: now)
         }
         let ofAddress = process.budgets.open(from: peer.address)
+        process.budgets.beginHandshake()
         let arrival = Arrival(
             socket: accepted.takeSocket().relinquish(), peer: peer,
             isOverAddressLimit: ofAddress > snapshot.limits.connectionsPerAddressMax)

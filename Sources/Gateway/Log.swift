@@ -27,9 +27,25 @@ package final class Log: Sendable {
 
     private struct Pending: ~Copyable {
         var bytes = ByteBuffer()
+        /// A line that is done with: the next one takes its memory.
+        var spare: LogLine?
         var dropped = 0
         var isWriterAsleep = false
         var isBeingWritten = false
+
+        /// Takes over the line that has just been done with. False when there is no room for it.
+        mutating func takeOver() -> Bool {
+            guard let line = spare.take() else { return false }
+            let hasRoom = append(line.bytes)
+            spare = consume line
+            return hasRoom
+        }
+
+        private mutating func append(_ line: borrowing ByteBuffer) -> Bool {
+            guard bytes.count + line.count <= Log.pendingBytesMax else { return false }
+            bytes.append(line.span)
+            return true
+        }
     }
 
     package init(_ settings: Configuration.Log) throws(Errno) {
@@ -57,20 +73,21 @@ package final class Log: Sendable {
         _ level: Level, _ message: StaticString, _ fill: (inout LogLine) -> Void = { _ in }
     ) {
         guard isOn(level) else { return }
-        var line = LogLine(format: format)
-        line.begin(at: .now(), level: level, message: message)
+        var line = pending.withLock { $0.spare.take() } ?? LogLine()
+        line.begin(format, at: .now(), level: level, message: message)
         fill(&line)
         line.end()
-        enqueue(line.bytes.span)
+        enqueue(line)
     }
 
-    private func enqueue(_ line: Span<UInt8>) {
+    private func enqueue(_ line: consuming LogLine) {
+        var spare: LogLine? = consume line
         let mustWake = pending.withLock { pending -> Bool in
-            guard pending.bytes.count + line.count <= Log.pendingBytesMax else {
+            swap(&pending.spare, &spare)
+            guard pending.takeOver() else {
                 pending.dropped += 1
                 return false
             }
-            pending.bytes.append(line)
             defer { pending.isWriterAsleep = false }
             return pending.isWriterAsleep
         }
@@ -79,19 +96,20 @@ package final class Log: Sendable {
 
     private func writeForever() {
         var isWithinLine = false
+        var taken = ByteBuffer()
         while true {
             let mustSleep = pending.withLock { pending -> Bool in
                 pending.isWriterAsleep = pending.bytes.isEmpty
                 return pending.isWriterAsleep
             }
             if mustSleep { bell.take() }
-            writeTaken(&isWithinLine)
+            writeWhatWaits(by: &taken, &isWithinLine)
             usleep(Log.gatherMicroseconds)
         }
     }
 
-    private func writeTaken(_ isWithinLine: inout Bool) {
-        var taken = ByteBuffer()
+    private func writeWhatWaits(by taken: inout ByteBuffer, _ isWithinLine: inout Bool) {
+        taken.removeAll()
         // What was cut off by a full disk is a line, if not a good one.
         if isWithinLine { taken.append("\n") }
         let dropped = pending.withLock { pending -> Int in
@@ -102,8 +120,8 @@ package final class Log: Sendable {
             return pending.dropped
         }
         if dropped > 0 {
-            var line = LogLine(format: format)
-            line.begin(at: .now(), level: .warn, message: "log lines dropped")
+            var line = LogLine()
+            line.begin(format, at: .now(), level: .warn, message: "log lines dropped")
             line.add("count", dropped)
             line.end()
             taken.append(line.bytes.span)
@@ -163,13 +181,20 @@ extension Log.Level {
 /// One line of the log while it is put together. Text is escaped so that no value can end the line,
 /// begin another field, or move a terminal's cursor.
 package struct LogLine: ~Copyable {
-    fileprivate var bytes = ByteBuffer(capacity: 256)
-    private let format: Log.Format
+    fileprivate var bytes = ByteBuffer(capacity: 512)
+    /// What a value is before it is escaped.
+    private var text = ByteBuffer()
+    private var format = Log.Format.logfmt
     private var isFirst = true
 
-    fileprivate init(format: Log.Format) { self.format = format }
+    fileprivate init() {}
 
-    fileprivate mutating func begin(at time: WallClock, level: Log.Level, message: StaticString) {
+    fileprivate mutating func begin(
+        _ format: Log.Format, at time: WallClock, level: Log.Level, message: StaticString
+    ) {
+        self.format = format
+        isFirst = true
+        bytes.removeAll()
         if format == .json { bytes.append("{") }
         key("ts")
         if format == .json { bytes.append("\"") }
@@ -198,16 +223,12 @@ package struct LogLine: ~Copyable {
     }
 
     package mutating func add(_ name: StaticString, _ value: String) {
-        var copy = ByteBuffer()
-        copy.append(text: value)
-        add(name, copy.span)
+        add(name) { $0.append(text: value) }
     }
 
     /// A moment, as a timestamp.
     package mutating func add(_ name: StaticString, secondsSince1970 seconds: Int) {
-        var text = ByteBuffer()
-        text.append(timestampInMilliseconds: UInt64(clamping: seconds) &* 1000)
-        add(name, text.span)
+        add(name) { $0.append(timestampInMilliseconds: UInt64(clamping: seconds) &* 1000) }
     }
 
     /// Milliseconds, given in nanoseconds.
@@ -217,9 +238,16 @@ package struct LogLine: ~Copyable {
     }
 
     package mutating func add(_ name: StaticString, _ address: IPAddress) {
-        var text = ByteBuffer()
-        text.append(address: address)
+        add(name) { $0.append(address: address) }
+    }
+
+    /// What `write` appends.
+    package mutating func add(_ name: StaticString, _ write: (inout ByteBuffer) -> Void) {
+        var text = exchange(&self.text, with: ByteBuffer())
+        text.removeAll()
+        write(&text)
         add(name, text.span)
+        self.text = text
     }
 
     package mutating func add(_ name: StaticString, _ value: Span<UInt8>) {

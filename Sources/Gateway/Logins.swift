@@ -10,7 +10,7 @@ import TLS
 /// keeps a password that was taken back nor makes everyone verify anew.
 final class Logins {
     private var credentials = BasicCredentials()
-    private var digests: KeyedDigest
+    private let digests: KeyedDigest
     private var verified: VerifiedCache
     private let desk: PasswordDesk
     private let worker: Int

@@ -145,9 +145,7 @@ extension Worker {
             if exchange.isUserKnown { line.add("user", exchange.user.span) }
             line.add("from", client.peer.address)
             if isPush, exchange.keyError == nil {
-                var group = ByteBuffer()
-                exchange.key.writeDescription(into: &group)
-                line.add("group", group.span)
+                line.add("group") { exchange.key.writeDescription(into: &$0) }
             }
             if let refusal = exchange.refusal {
                 line.add("reason", refusal.word)

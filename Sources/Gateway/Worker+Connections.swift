@@ -7,6 +7,7 @@ import TLS
 
 /// A client's life on its worker: admitted, handshake, requests, farewell.
 extension Worker {
+    private static let handshakeGrace = Interval.seconds(1)
     /// How many records one client may have read in a turn before others have theirs.
     static let readsPerTurn = 4
     /// A farewell that is not answered ends after this, or after so many bytes still to come.
@@ -20,16 +21,16 @@ extension Worker {
         let socket = FileDescriptor(taking: arrival.socket)
         guard !arrival.isOverAddressLimit || makeRoom(for: arrival.peer.address),
             let session = try? tls.accept(on: socket)
-        else { return uncount(arrival.peer) }
-        makeRoomForHandshake()
+        else {
+            process.budgets.endHandshake()
+            return uncount(arrival.peer)
+        }
         let ticket = clients.reserve()
         let client = Client(
             ticket: ticket, socket: socket, peer: arrival.peer, tls: session, snapshot: snapshot,
             at: now)
         clients.insert(client, at: ticket)
-        process.budgets.beginHandshake()
-        handshakes.append(ticket)
-        deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.handshake)
+        setHandshakeDeadline(of: client)
         do throws(Errno) {
             try poller.add(client.socket, for: client.interest, ticket: client.ticket)
         } catch {
@@ -37,17 +38,20 @@ extension Worker {
         }
     }
 
-    /// At the limit the handshake that has taken longest gives way: it is the likeliest to be nobody's.
-    private mutating func makeRoomForHandshake() {
-        while let ticket = handshakes.first {
-            guard let client = clients[ticket], client.phase == .handshaking else {
-                handshakes.removeFirst()
-                continue
-            }
-            guard process.budgets.handshakesUnderWay >= snapshot.limits.handshakesMax else {
-                return
-            }
+    private mutating func setHandshakeDeadline(of client: Client) {
+        let end = client.acceptedAt + snapshot.timeouts.handshake
+        deadlines.set(client.ticket.slot, at: min(end, now + Worker.handshakeGrace))
+    }
+
+    /// At the limit nobody is let in, and who has had a second for his handshake gives way: he is the likeliest
+    /// to be nobody, while those who came at once only wait for each other.
+    private mutating func expireHandshake(of client: Client) {
+        if now >= client.acceptedAt + snapshot.timeouts.handshake {
+            depart(client, because: .handshakeTooSlow)
+        } else if process.budgets.handshakesUnderWay >= snapshot.limits.handshakesMax {
             depart(client, because: .madeRoom)
+        } else {
+            setHandshakeDeadline(of: client)
         }
     }
 
@@ -303,7 +307,7 @@ extension Worker {
 
     mutating func expire(_ client: Client) {
         switch client.phase {
-        case .handshaking: depart(client, because: .handshakeTooSlow)
+        case .handshaking: expireHandshake(of: client)
         case .lingering: depart(client, because: .finished)
         case .serving:
             if let connection = client.http2 {
@@ -395,24 +399,5 @@ extension Worker {
         var all: [Client] = []
         clients.forEach { all.append($0) }
         for client in all { depart(client, because: .drained) }
-    }
-}
-
-/// The handshakes under way in the order in which they began, among others that are over.
-struct HandshakeQueue {
-    private var tickets: [Ticket] = []
-    private var position = 0
-
-    var first: Ticket? { position < tickets.count ? tickets[position] : nil }
-
-    mutating func append(_ ticket: Ticket) { tickets.append(ticket) }
-
-    mutating func removeFirst() {
-        position += 1
-        // Storage is reclaimed in large pieces, and at the end.
-        if position == tickets.count || position > 1024 {
-            tickets.removeFirst(position)
-            position = 0
-        }
     }
 }

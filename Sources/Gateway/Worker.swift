@@ -102,7 +102,6 @@ struct Worker: ~Copyable {
 
     var clients = Table<Client>(of: .client)
     var deadlines: Deadlines
-    var handshakes = HandshakeQueue()
     var upstream: Upstream
     var inspections = InspectionPool()
     /// Which group holds which family, by the last listing and by what passed here since.
@@ -121,7 +120,6 @@ struct Worker: ~Copyable {
     var unflushed: [Ticket] = []
     /// Who has bytes at hand that the poller knows nothing of.
     var resumed: [Ticket] = []
-    private var resuming: [Ticket] = []
     private var departed: [Client] = []
     private var departedUpstream: [UpstreamConnection] = []
     private var expired: [Int] = []
@@ -206,13 +204,12 @@ struct Worker: ~Copyable {
     }
 
     private mutating func resume() {
-        // Whoever resumes may ask for yet another turn: two lists take turns, and nothing is allocated.
-        swap(&resumed, &resuming)
-        for index in resuming.indices {
-            guard let client = clients[resuming[index]] else { continue }
-            receive(client)
+        // Who is appended meanwhile is for the next turn. (A copy to go through would cost an allocation.)
+        let count = resumed.count
+        for index in 0..<count {
+            if let client = clients[resumed[index]] { receive(client) }
         }
-        resuming.removeAll(keepingCapacity: true)
+        resumed.removeFirst(count)
     }
 
     private mutating func expire() {

@@ -64,7 +64,8 @@ func random(_ count: Int) -> [UInt8] {
 }
 
 /// OpenSSL asks for a key to seal a new ticket with, or for the one that opens the ticket it was shown
-/// (SSL_CTX_set_tlsext_ticket_key_evp_cb(3)): 1 is yes, 2 is yes and make a new ticket, 0 is no.
+/// (SSL_CTX_set_tlsext_ticket_key_evp_cb(3)): 1 is yes, 2 is yes and make a new ticket, 0 is no. A TLS 1.3
+/// client uses a ticket once (RFC 8446 section C.4), so it needs a new one from every handshake.
 func installTicketKeys(_ keys: TicketKeys, in context: OpaquePointer) {
     let retained = unsafe Unmanaged.passRetained(keys).toOpaque()
     unsafe SSL_CTX_set_ex_data(context, ticketKeysIndex, retained)
@@ -94,7 +95,7 @@ func installTicketKeys(_ keys: TicketKeys, in context: OpaquePointer) {
                 == 1,
             unsafe kanmon_set_hmac_sha256_key(mac, chosen.key.macKey, chosen.key.macKey.count) == 1
         else { return -1 }
-        return chosen.isNewest ? 1 : 2
+        return unsafe chosen.isNewest && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2
     }
 }
 

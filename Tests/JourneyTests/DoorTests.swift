@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 /// Who may connect, and what becomes of those who connect and then do not behave.
@@ -53,6 +54,34 @@ import Testing
         let elapsed = Date().timeIntervalSince(began)
         #expect(elapsed > 0.8 && elapsed < 3)
         #expect(gate.program.isRunning)
+    }
+
+    @Test func `who comes while handshakes are at their limit waits and is served`() throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(
+            upstream: pushgateway.port, settings: "limits:\n  handshakes_max: 4")
+        let statuses = Mutex<[Int?]>([])
+        for number in 0..<40 {
+            Thread.detachNewThread {
+                let answer = try? gate.send("POST", "/metrics/job/herd\(number)", body: "a 1\n")
+                statuses.withLock { $0.append(answer?.status) }
+            }
+        }
+        let end = Date().addingTimeInterval(30)
+        while statuses.withLock({ $0.count }) < 40, Date() < end { usleep(20_000) }
+        #expect(statuses.withLock { $0 } == Array(repeating: 200, count: 40))
+    }
+
+    @Test func `handshakes at their limit that nobody goes on with give way`() throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(
+            upstream: pushgateway.port, settings: "limits:\n  handshakes_max: 4")
+        let stalled = try (0..<4).map { _ in try BlockingSocket(port: gate.port) }
+        let began = Date()
+        #expect(try gate.send("POST", "/metrics/job/herd", body: "a 1\n").status == 200)
+        #expect(Date().timeIntervalSince(began) < 4, "only the deadline of 5 s made room")
+        #expect(gate.log(holding: "reason=made_room") != nil)
+        withExtendedLifetime(stalled) {}
     }
 
     @Test func `half a head ends with 408, and others never notice`() throws {

@@ -33,6 +33,29 @@ final class Strace {
         [path, "-D", "-f", "-qq", "-o", "/dev/null"] + options(injections)
     }
 
+    /// How often a program's first thread, which with one worker is its loop, makes which call while
+    /// `body` runs.
+    static func counting(
+        callsOf program: RunningProgram, while body: () throws -> Void
+    ) throws -> [String: Int] {
+        let folder = TemporaryFolder()
+        let arguments = ["-c", "-o", folder.path + "/calls", "-p", "\(program.processID)"]
+        let strace = try RunningProgram(path, arguments)
+        guard strace.waitForOutput({ $0.contains("attached") ? $0 : nil }) != nil else {
+            throw RunningProgram.CannotStart(description: "strace: \(strace.output)")
+        }
+        try body()
+        strace.signal(SIGTERM)
+        _ = strace.exitStatus()
+        // Lines are: share, seconds, microseconds a call, calls, errors if there were any, name.
+        let lines = String(decoding: folder.read("calls"), as: UTF8.self).split(separator: "\n")
+        return lines.reduce(into: [:]) { counts, line in
+            let fields = line.split(separator: " ")
+            guard fields.count >= 5, let name = fields.last, name != "total" else { return }
+            counts[String(name)] = Int(fields[3])
+        }
+    }
+
     private static func options(_ injections: [String]) -> [String] {
         let calls = injections.compactMap { $0.split(separator: ":").first }.joined(separator: ",")
         return ["-e", "trace=\(calls)"] + injections.flatMap { ["-e", "inject=\($0)"] }

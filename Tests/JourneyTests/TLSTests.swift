@@ -82,6 +82,22 @@ import Testing
         }
     }
 
+    /// A client of TLS 1.3 uses a ticket once.
+    @Test func `a session that was resumed brings the ticket for the next one`() throws {
+        let gate = try Gate(upstream: try freePort())
+        let session = gate.folder.path + "/session"
+        let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        _ = try connect(to: gate, "-tls1_3", "-sess_out", session, "-ign_eof", input: request)
+        for _ in 0..<3 {
+            let before = gate.folder.read("session")
+            let next = try connect(
+                to: gate, "-tls1_3", "-sess_in", session, "-sess_out", session, "-ign_eof",
+                input: request)
+            #expect(next.contains("Reused, TLSv1"), "\(next)")
+            #expect(gate.folder.read("session") != before)
+        }
+    }
+
     @Test func `with min_version TLS13 nothing older is spoken`() throws {
         let gate = try Gate(
             upstream: try freePort(),

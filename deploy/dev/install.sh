@@ -8,12 +8,13 @@ set -euo pipefail
 
 build=(libssl-dev libnghttp2-dev libcrypt-dev libyaml-dev zlib1g-dev pkg-config git)
 serve=(prometheus-pushgateway curl openssl util-linux)
-journeys=("${serve[@]}" prometheus nginx python3)
+journeys=("${serve[@]}" prometheus nginx python3 gcc)
 package=(dpkg-dev binutils python3)
 faults=(strace libfaketime iproute2)
 stack=("${journeys[@]}" prometheus-alertmanager busybox dash shellcheck python3-yaml redis-server systemd iproute2)
 purpose=${1-}
 parser=(golang-go golang-github-prometheus-common-dev)
+load=(wrk nghttp2-client gcc)
 case $purpose in
     build) packages=("${build[@]}") ;;
     run) packages=("${build[@]}" "${serve[@]}") ;;
@@ -25,7 +26,7 @@ case $purpose in
     package-test) packages=("${package[@]}" "${serve[@]}" systemd iproute2) ;;
     smoke) packages=(curl openssl) ;;
     differential) packages=("${build[@]}" "${parser[@]}" golang-github-prometheus-client-golang-dev) ;;
-    bench) packages=("${build[@]}" "${parser[@]}" nginx wrk curl openssl python3 procps util-linux) ;;
+    bench) packages=("${build[@]}" "${parser[@]}" "${serve[@]}" "${load[@]}" nginx haproxy python3) ;;
     *)
         echo "usage: $0 build|run|test|attacks|e2e|smoke|bench|differential|package|package-test|confined" >&2
         exit 64
@@ -55,7 +56,10 @@ purpose_of() {
         redis-server) echo "what the two sites of the bot share, in the compose file" ;;
         shellcheck) echo "finds mistakes in shell scripts" ;;
         python3-yaml) echo "reads the compose file, to check what it names" ;;
+        haproxy) echo "what the gate is measured against" ;;
         wrk) echo "makes the load of the benchmark" ;;
+        nghttp2-client) echo "h2load, which makes the load over HTTP/2" ;;
+        gcc) echo "builds what makes the other loads, and what counts allocations" ;;
         python3) echo "passes sockets to the gate, writes the manual from its help; small helpers of tests" ;;
         python3-hpack) echo "reads the heads of HTTP/2 answers" ;;
         systemd) echo "says which system calls its groups are, and runs the units" ;;
@@ -66,7 +70,6 @@ purpose_of() {
         golang-go) echo "builds the Pushgateway's own parser, to compare with" ;;
         golang-github-prometheus-common-dev) echo "the Pushgateway's own parser" ;;
         golang-github-prometheus-client-golang-dev) echo "the Pushgateway's own check" ;;
-        procps) echo "pgrep, to count the CPU time of child processes" ;;
     esac
 }
 
