@@ -41,9 +41,9 @@ differential: ## Verdicts beside the Pushgateway's own parser, on a million made
 	KANMON_DIFFERENTIAL_BODIES=$(or $(KANMON_DIFFERENTIAL_BODIES),1000000) swift test --disable-xctest \
 		--configuration release --package-path Tests/Differential --scratch-path .build-differential
 
-fuzz: ## Looks for a body that breaks a promise: text, protobuf, gzip; FUZZ_SECONDS=60 each.
+fuzz: ## Looks for an input that breaks a promise; FUZZ_SECONDS=60 each, FUZZ=path for one.
 	@deploy/dev/install.sh build
-	Tests/Fuzz/fuzz.sh
+	Tests/Fuzz/fuzz.sh $(FUZZ)
 
 hostile: build ## A hundred thousand hostile requests through the gate: what is accepted is what is there.
 	@deploy/dev/install.sh test
