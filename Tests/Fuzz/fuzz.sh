@@ -87,7 +87,8 @@ run() { # TARGET
     local corpus=$root/.build-fuzz/corpus/$1 seeds=$work/$1 log=$work/$1.log runs
     mkdir -p "$corpus" "$seeds"
     collect "$1" "$seeds"
-    local options=(-max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -detect_leaks=0
+    # An input that takes a minute hangs; one that takes ten seconds may have waited for the processor.
+    local options=(-max_total_time="$seconds" -max_len=4096 -timeout=60 -rss_limit_mb=2048 -detect_leaks=0
         -print_final_stats=1 -artifact_prefix="$findings/$1-")
     [[ ! -f $inputs/$1.dict ]] || options+=(-dict="$inputs/$1.dict")
     # The sanitizer reports better than the runtime's own backtrace, which takes minutes.
