@@ -25,18 +25,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$findings"
 
-# Under its checksum, so that one name does not hide another.
-keep() { # FILE FOLDER
-    cp "$1" "$2/$(basename "$1")-$(cksum <"$1" | cut -d' ' -f1)"
-}
-
-# Small files of the corpora.
-files() { # PATTERN FOLDER...
-    local pattern=$1 folder
-    shift
-    for folder in "$@"; do
-        [[ ! -d $folder ]] || find "$folder" -name "$pattern" -size -9
-    done
+# The small files of that name in the corpora, under names of their own.
+copy() { # PATTERN FOLDER CORPUS...
+    local pattern=$1 folder=$2
+    shift 2
+    { find "$@" -name "$pattern" -size -9 -print0 2>/dev/null || true; } |
+        xargs -0r cp --backup=numbered -t "$folder"
 }
 
 # Where a target begins: with bodies, requests and files of the tests, and lines that are inputs as
@@ -45,28 +39,22 @@ collect() { # TARGET FOLDER
     local file line number=0
     case $1 in
         text | gzip)
-            files '*.prom' "$root/Tests/Corpus/exposition" "$root/../shared/corpus" | while read -r file; do
-                keep "$file" "$2"
-                [[ $1 == text ]] || gzip --no-name --stdout "$file" >"$2/$(basename "$file").gz"
-            done
+            copy '*.prom' "$2" "$root/Tests/Corpus/exposition" "$root/../shared/corpus"
+            [[ $1 == text ]] || gzip --no-name --keep "$2"/*
             ;;
         protobuf)
-            files '*.pb' "$root/Tests/Corpus" | while read -r file; do keep "$file" "$2"; done
+            copy '*.pb' "$2" "$root/Tests/Corpus"
             # The name a, then with a type, then with a metric of the value 1.
             printf '\x03\x0a\x01a\x05\x0a\x01b\x18\x01' >"$2/names"
             printf '\x12\x0a\x01a\x18\x00\x22\x0b\x1a\x09\x09\x00\x00\x00\x00\x00\x00\xf0\x3f' >"$2/counter"
             ;;
-        head) files '*.http' "$root/Tests/Corpus/http1" | while read -r file; do keep "$file" "$2"; done ;;
+        head) copy '*.http' "$2" "$root/Tests/Corpus/http1" ;;
         chunks)
-            files '*.http' "$root/Tests/Corpus/http1" | while read -r file; do
-                if grep -qai '^transfer-encoding' "$file"; then
-                    sed '1,/^\r$/d' "$file" >"$2/$(basename "$file")"
-                fi
+            grep -rlai '^transfer-encoding' "$root/Tests/Corpus/http1" | while read -r file; do
+                sed '1,/^\r$/d' "$file" >"$2/$(basename "$file")"
             done
             ;;
-        configuration)
-            files '*.yml' "$root/Tests/Corpus/configuration" | while read -r file; do keep "$file" "$2"; done
-            ;;
+        configuration) copy '*.yml' "$2" "$root/Tests/Corpus/configuration" "$root/deploy" ;;
     esac
     [[ -f $inputs/$1.seeds ]] || return 0
     while read -r line; do
