@@ -1,7 +1,7 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e alert-test deploy pictures build static check differential fuzz hostile attacks faults confined smoke bench install deb \
-	package-test clean
+.PHONY: help run test e2e alert-test deploy pictures build static check differential fuzz sanitize hostile attacks faults confined smoke bench \
+	install deb package-test clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
@@ -41,9 +41,14 @@ differential: ## Verdicts beside the Pushgateway's own parser, on a million made
 	KANMON_DIFFERENTIAL_BODIES=$(or $(KANMON_DIFFERENTIAL_BODIES),1000000) swift test --disable-xctest \
 		--configuration release --package-path Tests/Differential --scratch-path .build-differential
 
-fuzz: ## Looks for a body that breaks a promise: text, protobuf, gzip; FUZZ_SECONDS=60 each.
+fuzz: ## Looks for an input that breaks a promise; FUZZ_SECONDS=60 each, FUZZ=path for one.
 	@deploy/dev/install.sh build
-	Tests/Fuzz/fuzz.sh
+	Tests/Fuzz/fuzz.sh $(FUZZ)
+
+sanitize: ## The tests with the address sanitizer in them and in their gates, then the thread sanitizer.
+	@deploy/dev/install.sh test
+	Tests/Sanitize/sanitize.sh address $(FILTER)
+	Tests/Sanitize/sanitize.sh thread $(FILTER)
 
 hostile: build ## A hundred thousand hostile requests through the gate: what is accepted is what is there.
 	@deploy/dev/install.sh test
@@ -106,4 +111,5 @@ package-test: deb ## The package from installation to purge, under systemd, in a
 	Tests/Packaging/machine.sh Tests/Packaging/package.sh $(CURDIR)/.build-static/kanmon.deb
 
 clean: ## Removes what was built; keeps certificates, keys, passwords, and what fuzzing found.
-	rm -rf .build .build-static .build-strict .build-differential .build-benchmark .build-fuzz/build
+	rm -rf .build .build-static .build-strict .build-differential .build-benchmark .build-fuzz/build \
+		.build-address .build-thread

@@ -30,7 +30,7 @@ let revision: [SwiftSetting] =
     } ?? []
 
 /// Programs that link libFuzzer, which an ordinary build must not: `make fuzz` sets KANMON_FUZZ. They
-/// are part of this package since Gzip is seen by nobody outside of it.
+/// are part of this package since most of what they try is seen by nobody outside of it.
 let fuzzing: [Target] =
     Context.environment["KANMON_FUZZ"] == nil
     ? []
@@ -42,6 +42,14 @@ let fuzzing: [Target] =
         fuzzer("Text", of: ["Exposition"]),
         fuzzer("Protobuf", of: ["Exposition"]),
         fuzzer("Gzip", of: ["Gzip", "Bytes", "CZlib"]),
+        fuzzer("Head", of: ["HTTP", "Bytes"]),
+        fuzzer("Chunks", of: ["HTTP", "Bytes"]),
+        fuzzer("Response", of: ["HTTP"]),
+        fuzzer("Path", of: ["Admission", "Bytes"]),
+        fuzzer("Authorization", of: ["Admission", "Bytes"]),
+        fuzzer("Users", of: ["Admission", "Bytes"]),
+        fuzzer("Networks", of: ["Admission", "Bytes"]),
+        fuzzer("Configuration", of: ["Configuration"]),
     ]
 
 func fuzzer(_ name: String, of dependencies: [Target.Dependency]) -> Target {

@@ -1,15 +1,21 @@
 internal import CLibFuzzer
 internal import Glibc
 
-/// What libFuzzer calls for each input. It traps where a promise is broken.
-package typealias Judge = @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
+// libFuzzer has one thread, and its callback no place for a context.
+nonisolated(unsafe) private var judgeInput: (Span<UInt8>) -> Void = { _ in }
 
-/// Hands the process to libFuzzer, which reads the command line.
-package func fuzz(_ judge: Judge) -> Never {
+/// Hands the process to libFuzzer, which reads the command line and calls `judge` for each input. It
+/// traps where a promise is broken.
+package func fuzz(_ judge: @escaping (Span<UInt8>) -> Void) -> Never {
+    unsafe judgeInput = judge
     var count = CommandLine.argc
     var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? =
         unsafe CommandLine.unsafeArgv
-    exit(unsafe LLVMFuzzerRunDriver(&count, &arguments, judge))
+    let status = unsafe LLVMFuzzerRunDriver(&count, &arguments) { bytes, count in
+        unsafe judgeInput(Span(_unsafeElements: UnsafeBufferPointer(start: bytes, count: count)))
+        return 0
+    }
+    exit(status)
 }
 
 /// A promise that has to hold for every input. Where it does not, libFuzzer keeps the input.
@@ -18,6 +24,19 @@ package func promise(
     line: UInt = #line
 ) {
     if !holds { fatalError("broken promise: \(what())", file: file, line: line) }
+}
+
+/// Whether text is short and cannot move a cursor or hide.
+package func isHarmless(_ text: String, bytesMax: Int) -> Bool {
+    text.utf8.count <= bytesMax
+        && text.unicodeScalars.allSatisfy { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
+                .paragraphSeparator:
+                false
+            default: true
+            }
+        }
 }
 
 /// Choices that depend on nothing but an input, so that a finding is found again.
@@ -44,10 +63,36 @@ package struct Choices: Sendable {
     }
 }
 
+/// What a reader says to bytes that may not be all there yet.
+package enum Outcome<Value: Equatable, Refusal: Error & Equatable>: Equatable {
+    case value(Value)
+    case needsMore
+    case refused(Refusal)
+
+    package var isRefused: Bool { if case .refused = self { true } else { false } }
+}
+
+/// Shows a reader what has come at each of the cuts, then everything, until it says something.
+package func outcome<Value: Equatable, Refusal: Error & Equatable>(
+    of input: Span<UInt8>, cuts: [Int], _ read: (Span<UInt8>) throws(Refusal) -> Value?
+) -> Outcome<Value, Refusal> {
+    do throws(Refusal) {
+        for end in cuts + [input.count] {
+            let arrived = input.copy(0..<end)
+            if let value = try read(arrived.span) { return .value(value) }
+        }
+        return .needsMore
+    } catch {
+        return .refused(error)
+    }
+}
+
 extension Span<UInt8> {
     /// Some of the bytes on their own, in memory that ends where they end, so that a look beyond is
     /// seen.
     package func copy(_ range: Range<Int>) -> [UInt8] {
         unsafe extracting(range).withUnsafeBufferPointer { unsafe Array($0) }
     }
+
+    package var copy: [UInt8] { copy(0..<count) }
 }

@@ -72,8 +72,9 @@ package struct ValidatorPromises: ~Copyable {
             promise(complaint.column >= 1, "a column is counted from one")
             last = complaint.line
             if format == .text { checkPlace(of: complaint, input) }
-            promise(isHarmless(complaint.evidence), "evidence: \(complaint.evidence)")
-            promise(isHarmless(complaint.message, bytesMax: 500), "message: \(complaint.message)")
+            let bytesMax = ValidatorPromises.evidenceBytesMax
+            promise(isHarmless(complaint.evidence, bytesMax: bytesMax), complaint.evidence)
+            promise(isHarmless(complaint.message, bytesMax: 500), complaint.message)
         }
     }
 
@@ -91,21 +92,6 @@ package struct ValidatorPromises: ~Copyable {
 
     /// Sixty bytes of the body, each escaped as `\xff`, two quotes and an ellipsis.
     private static var evidenceBytesMax: Int { 60 * 4 + 2 + 3 }
-
-    /// Whether text is short and cannot move a cursor or hide.
-    private func isHarmless(
-        _ text: String, bytesMax: Int = ValidatorPromises.evidenceBytesMax
-    ) -> Bool {
-        text.utf8.count <= bytesMax
-            && text.unicodeScalars.allSatisfy { scalar in
-                switch scalar.properties.generalCategory {
-                case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
-                    .paragraphSeparator:
-                    false
-                default: true
-                }
-            }
-    }
 }
 
 extension Rules {

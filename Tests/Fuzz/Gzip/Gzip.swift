@@ -20,18 +20,12 @@ struct GzipFuzzer {
     /// More than inputs of the length that fuzzing uses can become.
     private static let decodedBytesMax = 8 << 20
 
-    static func main() {
-        unsafe fuzz { unsafe GzipFuzzer.judge(UnsafeBufferPointer(start: $0, count: $1)) }
-    }
+    static func main() { fuzz(judge) }
 
-    private static func judge(_ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
-        let input = unsafe Span(_unsafeElements: bytes)
+    private static func judge(_ input: Span<UInt8>) {
         var choices = Choices(from: input)
-        let body = input.copy(0..<input.count)
-        if body.starts(with: [0x1F, 0x8B]) {
-            check(body, &choices)
-            return 0
-        }
+        let body = input.copy
+        if body.starts(with: [0x1F, 0x8B]) { return check(body, &choices) }
         var member = zlibMember(body)
         promise(decode(member, generous, &choices) == .success(body), "what went in comes out")
         if choices.number(upTo: 1) == 0 { member += zlibMember(body.reversed()) }
@@ -42,7 +36,6 @@ struct GzipFuzzer {
         default: member.append(UInt8(place & 0xFF))
         }
         check(member, &choices)
-        return 0
     }
 
     private static func check(_ encoded: [UInt8], _ choices: inout Choices) {
@@ -90,7 +83,7 @@ struct GzipFuzzer {
                 promise(isUsed, "all of the input is used")
             }
             try decoder.finish()
-            return .success(output.span.copy(0..<output.count))
+            return .success(output.span.copy)
         } catch {
             return .failure(error)
         }

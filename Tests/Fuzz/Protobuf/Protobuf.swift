@@ -14,16 +14,19 @@ struct ProtobufFuzzer {
         return [UInt8(family.count)] + family
     }()
 
-    // libFuzzer has one thread, and its callback no place for a context.
-    nonisolated(unsafe) private static var promises = Checks()
+    static func main() {
+        var gate = promises(Rules.kinds[0])
+        var grammar = promises(Rules.kinds[1])
+        var tight = promises(Rules.kinds[2])
+        fuzz { input in
+            gate.check(input)
+            grammar.check(input)
+            tight.check(input)
+        }
+    }
 
-    private struct Checks: ~Copyable {
-        var gate = ValidatorPromises(
-            Rules.kinds[0], format: .delimitedProtobuf, good: ProtobufFuzzer.good, start: begin)
-        var grammar = ValidatorPromises(
-            Rules.kinds[1], format: .delimitedProtobuf, good: ProtobufFuzzer.good, start: begin)
-        var tight = ValidatorPromises(
-            Rules.kinds[2], format: .delimitedProtobuf, good: ProtobufFuzzer.good, start: begin)
+    private static func promises(_ rules: Rules) -> ValidatorPromises {
+        ValidatorPromises(rules, format: .delimitedProtobuf, good: good, start: begin)
     }
 
     @Sendable private static func begin(_ validator: inout Validator) {
@@ -31,17 +34,5 @@ struct ProtobufFuzzer {
         validator.group.removeAll()
         validator.group.append(name: "job", value: "x")
         validator.group.append(name: "b", value: "é")
-    }
-
-    static func main() {
-        unsafe fuzz { unsafe ProtobufFuzzer.judge(UnsafeBufferPointer(start: $0, count: $1)) }
-    }
-
-    private static func judge(_ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
-        let input = unsafe Span(_unsafeElements: bytes)
-        unsafe promises.gate.check(input)
-        unsafe promises.grammar.check(input)
-        unsafe promises.tight.check(input)
-        return 0
     }
 }
