@@ -102,7 +102,8 @@ extension Limits {
             "Connections of one client address; an IPv6 /64 counts as one."),
         Row(
             "handshakes_max", \.handshakesMax, .count, 512, 1...million,
-            "TLS handshakes going on at once."),
+            "TLS handshakes going on at once; at that many who comes waits, and each has one second."
+        ),
         Row(
             "handshake_timeout", \.handshakeTimeout, .time, .seconds(5), tick...tenMinutes,
             "From the accepted connection to the end of its TLS handshake."),

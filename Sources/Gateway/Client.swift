@@ -19,14 +19,20 @@ final class Client {
     /// Answers that are not sent yet.
     var output = ByteBuffer()
     var http: HTTP1Session
-    /// The request of HTTP/1.1, one after another.
-    let exchange: Exchange
+    /// The request of HTTP/1.1 that is under way.
+    var exchange: Exchange?
+    private var exchangeCount: UInt32 = 0
     /// What the handshake has agreed on instead.
     private(set) var http2: HTTP2Connection?
 
     /// What the poller watches for.
     var interest = Poller.Interest.reading
     var hasEverLoggedIn: Bool { provenUser != nil }
+    /// What the last push on this connection came to, which the next one most often comes to as well.
+    var settled: SettledClaims?
+    /// Where its job is counted, and for which group that was looked up.
+    var job: PushedJob?
+    var jobGroup = GroupKey()
     /// A hash of the first user who logged in here.
     var provenUser: Int?
     /// The snapshot by which its address was let in, or allowed to stay.
@@ -53,31 +59,35 @@ final class Client {
         self.tls = tls
         allowedBy = snapshot.number
         http = HTTP1Session(limits: snapshot.limits)
-        exchange = Exchange(id: ExchangeID(client: ticket, stream: 1), snapshot: snapshot)
+    }
+
+    /// A name for the next request of HTTP/1.1.
+    func nextExchangeID() -> ExchangeID {
+        exchangeCount &+= 1
+        return ExchangeID(client: ticket, stream: exchangeCount)
     }
 
     /// The exchange `id` names, unless it is over.
     func exchange(_ id: ExchangeID) -> Exchange? {
         if let http2 { return http2.exchange(on: id.stream) }
-        return exchange.id == id ? exchange : nil
+        return exchange?.id == id ? exchange : nil
     }
 
     /// Those under way.
     func forEachExchange(_ body: (Exchange) -> Void) {
         if let http2 { return http2.exchanges.forEach(body) }
-        if !exchange.isIdle { body(exchange) }
+        if let exchange { body(exchange) }
     }
 
     /// Nothing of a request has come since the last answer.
     var isBetweenRequests: Bool {
-        (http2?.exchanges.isEmpty ?? exchange.isIdle) && !hasBytesAtHand
+        exchange == nil && (http2?.exchanges.isEmpty ?? true) && !hasBytesAtHand
     }
 
     /// Goes on in HTTP/2, if that is what the handshake has agreed on.
     func chooseProtocol(_ limits: HTTP2Limits, _ inbox: FrameInbox) {
         guard tls.isHTTP2 else { return }
-        http2 = HTTP2Connection(
-            session: HTTP2Session(limits: limits, inbox: inbox), spare: exchange)
+        http2 = HTTP2Connection(HTTP2Session(limits: limits, inbox: inbox))
     }
 
     /// Are there bytes in memory, about which the poller will say nothing?
@@ -101,8 +111,10 @@ final class Client {
         }
     }
 
-    /// Reads once, straight into the body of the exchange, at most `limit` bytes.
-    func readBody(upTo limit: Int) throws(TLSError) -> TLSConnection.Step {
+    /// Reads once, straight into the body of an exchange, at most `limit` bytes.
+    func readBody(
+        of exchange: Exchange, upTo limit: Int
+    ) throws(TLSError) -> TLSConnection.Step {
         try exchange.body.append(upTo: limit) { (output) throws(TLSError) in
             try tls.read(into: &output)
         }

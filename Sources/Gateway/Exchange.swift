@@ -16,11 +16,12 @@ struct ExchangeID: Hashable, Sendable {
 /// One request's passage, from its head to its answer.
 ///
 /// Holds what was found out about the request and nothing about how it came, so that it serves every
-/// version of HTTP. A connection uses one again and again; it allocates once and then no more.
+/// version of HTTP. It allocates once and then no more, since it is used again and again: a connection
+/// has one only while it has a request.
 final class Exchange {
     enum Stage {
-        /// No head has arrived yet.
-        case awaitingHead
+        /// Its head has come.
+        case deciding
         /// The password is being verified.
         case verifying(Digest)
         case receivingBody
@@ -33,7 +34,7 @@ final class Exchange {
     }
 
     var id: ExchangeID
-    var stage = Stage.awaitingHead
+    var stage = Stage.deciding
     /// What log, audit and answer call this request.
     var requestID: UInt64 = 0
     var snapshot: Snapshot
@@ -92,11 +93,6 @@ final class Exchange {
     static let claimsMax = 4096
     /// One hash of them all.
     var claimsHash: UInt64 = 0
-    /// What the push before it on this connection came to, which is most often the same.
-    var settled: SettledClaims?
-    /// Where pushes of its job are counted, and for which group that was looked up.
-    var job: PushedJob?
-    var jobGroup = GroupKey()
     /// Samples of which the Pushgateway overwrites a label.
     var overwritten = 0
 
@@ -121,9 +117,9 @@ final class Exchange {
 
     /// Makes ready for the next request of the connection. Buffers keep their storage, except the
     /// body's, which the worker takes back.
-    func reset(to id: ExchangeID) {
-        self.id = id
-        stage = .awaitingHead
+    fileprivate func reset(to id: ExchangeID, _ snapshot: Snapshot) {
+        (self.id, self.snapshot) = (id, snapshot)
+        stage = .deciding
         deadline = .distantFuture
         (hasInputEnded, takenBytes) = (false, 0)
         method = .other
@@ -176,15 +172,13 @@ final class Exchange {
     /// passwords, which no log may hold.
     var isUserKnown: Bool { hasLoggedIn || user.withSpan { !snapshot.users.lines(of: $0).isEmpty } }
 
-    var isIdle: Bool { if case .awaitingHead = stage { true } else { false } }
     var isAnswered: Bool { if case .answering = stage { true } else { false } }
 
     /// Waiting for bytes of the request itself, not for anybody else.
     var wantsBytes: Bool {
         switch stage {
-        case .awaitingHead: true
         case .receivingBody: !hasEncodedBytes
-        case .verifying, .confirming, .forwarding, .answering: false
+        case .deciding, .verifying, .confirming, .forwarding, .answering: false
         }
     }
 
@@ -211,4 +205,29 @@ extension Exchange {
     /// Takes the storage of its bytes away, for another to use.
     func takeBody() -> ByteBuffer { Swift.exchange(&body, with: ByteBuffer()) }
     func takeInput() -> ByteBuffer { Swift.exchange(&input, with: ByteBuffer()) }
+}
+
+/// Exchanges that are over, with their storage, for the requests that come next.
+struct ExchangePool {
+    private var kept: [Exchange] = []
+    /// Those that ended in this turn: a caller above may still be inside one.
+    private var ended: [Exchange] = []
+    private static let keptMax = 256
+
+    mutating func take(_ id: ExchangeID, _ snapshot: Snapshot) -> Exchange {
+        guard let exchange = kept.popLast() else { return Exchange(id: id, snapshot: snapshot) }
+        exchange.reset(to: id, snapshot)
+        return exchange
+    }
+
+    mutating func give(_ exchange: Exchange) { ended.append(exchange) }
+
+    /// The turn is over.
+    mutating func settle() {
+        for exchange in ended where kept.count < ExchangePool.keptMax { kept.append(exchange) }
+        ended.removeAll(keepingCapacity: true)
+    }
+
+    /// Forgets those that are kept, and with them what was in force when they were used.
+    mutating func removeAll() { kept.removeAll() }
 }

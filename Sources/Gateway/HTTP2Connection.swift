@@ -9,9 +9,6 @@ final class HTTP2Connection {
     private(set) var exchanges: [Exchange] = []
     /// Streams whose answer is sent while their body still comes, and how long they may go on.
     private var lingering: [(stream: UInt32, until: Instant)] = []
-    /// For the requests that come next.
-    private var spare: [Exchange]
-    private static let spareMax = 2
 
     /// The peer sends nothing more.
     var hasPeerEnded = false
@@ -31,26 +28,14 @@ final class HTTP2Connection {
     /// When the poller will wake us at the latest.
     var wakesAt = Instant.distantFuture
 
-    init(session: HTTP2Session, spare exchange: Exchange) {
-        self.session = session
-        spare = [exchange]
-    }
+    init(_ session: HTTP2Session) { self.session = session }
 
     func exchange(on stream: UInt32) -> Exchange? { exchanges.first { $0.id.stream == stream } }
 
-    /// An exchange for a request that has its head.
-    func begin(_ id: ExchangeID, by snapshot: Snapshot) -> Exchange {
-        let exchange = spare.popLast() ?? Exchange(id: id, snapshot: snapshot)
-        exchange.reset(to: id)
-        exchanges.append(exchange)
-        return exchange
-    }
+    func begin(_ exchange: Exchange) { exchanges.append(exchange) }
 
     /// The exchange is over.
-    func end(_ exchange: Exchange) {
-        exchanges.removeAll { $0 === exchange }
-        if spare.count < HTTP2Connection.spareMax { spare.append(exchange) }
-    }
+    func end(_ exchange: Exchange) { exchanges.removeAll { $0 === exchange } }
 
     /// The exchange is answered, but its stream goes on until `instant` at the latest.
     func linger(_ stream: UInt32, until instant: Instant) { lingering.append((stream, instant)) }

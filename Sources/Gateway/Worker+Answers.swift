@@ -19,7 +19,7 @@ extension Worker {
 
     /// The Pushgateway took it.
     mutating func accept(_ exchange: Exchange, of client: Client, _ status: Status) {
-        learn(from: exchange)
+        learn(from: exchange, of: client)
         if exchange.overwritten > 0 {
             process.store.countLabelConflicts(exchange.overwritten)
         }
@@ -34,7 +34,7 @@ extension Worker {
             text.append(" families\n")
         }
         send(Answer(status, contentType: Worker.plainText), to: exchange, of: client)
-        if exchange.method != .delete { countPush(exchange) }
+        if exchange.method != .delete { countPush(exchange, of: client) }
     }
 
     /// Every no goes out here. `detail` is what is said behind the sentence.
@@ -59,15 +59,15 @@ extension Worker {
         }
         if case .methodNotAllowed(let allow) = refusal { answer.allow = allow }
         if refusal == .encodingUnknown { answer.acceptEncoding = "gzip, identity" }
-        if refusal.endsConnection || !isBodyDone(of: client) { exchange.isKept = false }
+        if refusal.endsConnection || !isBodyDone(exchange, of: client) { exchange.isKept = false }
         send(answer, to: exchange, of: client)
     }
 
     /// Is it known where the next request begins? A client that waits for 100 may send its body or not,
     /// as it likes; then nobody knows.
-    private func isBodyDone(of client: Client) -> Bool {
+    private func isBodyDone(_ exchange: Exchange, of client: Client) -> Bool {
         if client.http2 != nil || client.http.isBodyComplete { return true }
-        return !client.exchange.expectsContinue && client.http.dropBody(from: &client.input)
+        return !exchange.expectsContinue && client.http.dropBody(from: &client.input)
     }
 
     private mutating func send(
@@ -103,15 +103,15 @@ extension Worker {
     // MARK: What is counted
 
     /// The Pushgateway took a push.
-    private mutating func countPush(_ exchange: Exchange) {
+    private mutating func countPush(_ exchange: Exchange, of client: Client) {
         tally.count(.samples, exchange.samples)
         tally.count(.bodyBytes, exchange.body.count)
         // A connection mostly pushes to one group, and then nothing has to be looked up.
-        if exchange.group != exchange.jobGroup || exchange.job == nil {
-            exchange.job = exchange.key.withJob { jobs.job(named: $0) }
-            exchange.jobGroup = exchange.group
+        if exchange.group != client.jobGroup || client.job == nil {
+            client.job = exchange.key.withJob { jobs.job(named: $0) }
+            client.jobGroup = exchange.group
         }
-        exchange.job?.countPush(at: date.time)
+        client.job?.countPush(at: date.time)
     }
 
     private func count(_ refusal: Refusal, of exchange: Exchange, of client: Client) {

@@ -107,21 +107,22 @@ extension Worker {
     }
 
     /// May the body be read from the connection straight into its place, past the input buffer?
-    func takesBodyDirectly(_ client: Client) -> Bool {
-        guard client.http2 == nil, case .receivingBody = client.exchange.stage else {
-            return false
-        }
-        return client.input.isEmpty && client.exchange.coding == .identity
+    func takesBodyDirectly(_ exchange: Exchange, from client: Client) -> Bool {
+        guard case .receivingBody = exchange.stage else { return false }
+        return client.input.isEmpty && exchange.coding == .identity
             && client.http.takesBodyDirectly
     }
 
     /// Reads from the connection into the body, without a stop between.
-    mutating func readBody(_ client: Client) throws(TLSError) -> TLSConnection.Step {
-        let step = try client.readBody(upTo: min(client.http.bodyBytesLeft, Worker.bodyStep))
+    mutating func readBody(
+        of exchange: Exchange, from client: Client
+    ) throws(TLSError) -> TLSConnection.Step {
+        let step = try client.readBody(
+            of: exchange, upTo: min(client.http.bodyBytesLeft, Worker.bodyStep))
         if case .moved(let count) = step {
             client.http.tookBody(count)
             goOn(
-                with: client.exchange, from: client, isComplete: client.http.bodyBytesLeft == 0)
+                with: exchange, from: client, isComplete: client.http.bodyBytesLeft == 0)
         }
         return step
     }

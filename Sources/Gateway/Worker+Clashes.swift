@@ -18,7 +18,7 @@ extension Worker {
     mutating func compare(_ exchange: Exchange, of client: Client) {
         let group = GroupKey(exchange.key)
         exchange.group = group
-        if exchange.settled == settledClaims(of: exchange) {
+        if client.settled == settledClaims(of: exchange) {
             return conclude(exchange, of: client)
         }
         let suspect = exchange.claims.first { claim in
@@ -80,8 +80,8 @@ extension Worker {
     }
 
     /// The Pushgateway took it: what it holds now is known before the next listing tells.
-    mutating func learn(from exchange: Exchange) {
-        if exchange.method != .delete, exchange.settled == settledClaims(of: exchange) { return }
+    mutating func learn(from exchange: Exchange, of client: Client) {
+        if exchange.method != .delete, client.settled == settledClaims(of: exchange) { return }
         if exchange.method == .delete {
             learned.deleted(GroupKey(exchange.key), catalogue: catalogue)
         } else {
@@ -91,7 +91,7 @@ extension Worker {
                 catalogue: catalogue)
         }
         checkpoints.note(learned.mark, at: now)
-        exchange.settled = exchange.method == .delete ? nil : settledClaims(of: exchange)
+        client.settled = exchange.method == .delete ? nil : settledClaims(of: exchange)
     }
 
     private func settledClaims(of exchange: Exchange) -> SettledClaims {

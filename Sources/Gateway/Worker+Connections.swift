@@ -122,7 +122,7 @@ extension Worker {
         for _ in 0..<Worker.readsPerTurn {
             advance(client)
             guard client.phase == .serving, clients[client.ticket] != nil else { return }
-            guard client.exchange.wantsBytes else { return pauseReading(client) }
+            guard client.exchange?.wantsBytes ?? true else { return pauseReading(client) }
             switch read(client) {
             case .moved: continue
             case .mustWait: return releaseInput(of: client)
@@ -161,7 +161,9 @@ extension Worker {
     }
 
     private mutating func readOnce(_ client: Client) throws(TLSError) -> TLSConnection.Step {
-        if takesBodyDirectly(client) { return try readBody(client) }
+        if let exchange = client.exchange, takesBodyDirectly(exchange, from: client) {
+            return try readBody(of: exchange, from: client)
+        }
         if client.input.capacity < buffers.bufferBytes { giveRoom(to: client) }
         return try client.read()
     }
@@ -170,11 +172,10 @@ extension Worker {
     /// farewell. An exchange that needs no more bytes is still answered.
     private mutating func end(_ client: Client) {
         if let connection = client.http2 { return end(connection, of: client) }
-        switch client.exchange.stage {
-        case .awaitingHead where client.input.isEmpty: depart(client, because: .finished)
-        case .awaitingHead, .receivingBody: depart(client, because: .peerGone)
-        case .verifying, .confirming, .forwarding, .answering: break
+        guard let exchange = client.exchange else {
+            return depart(client, because: client.input.isEmpty ? .finished : .peerGone)
         }
+        if case .receivingBody = exchange.stage { depart(client, because: .peerGone) }
     }
 
     /// Nothing is read while somebody else is waited for: what comes meanwhile stays in the kernel.
@@ -233,10 +234,9 @@ extension Worker {
         }
         buffers.give(client.takeOutput())
         if let connection = client.http2 { return goOn(with: connection, of: client) }
-        if client.interest != .reading && client.exchange.isAnswered {
-            watch(client, for: .reading)
-        }
-        if client.exchange.isAnswered { finishExchange(of: client) }
+        guard let exchange = client.exchange, exchange.isAnswered else { return }
+        watch(client, for: .reading)
+        finish(exchange, of: client)
     }
 
     private mutating func hasOutput(_ client: Client) -> Bool {
@@ -251,16 +251,15 @@ extension Worker {
         report(exchange, of: client)
         countAnswer(to: exchange)
         release(exchange)
+        exchanges.give(exchange)
     }
 
     /// The answer is with the kernel: on to the next request, or farewell.
-    private mutating func finishExchange(of client: Client) {
-        let exchange = client.exchange
+    private mutating func finish(_ exchange: Exchange, of client: Client) {
         conclude(answered: exchange, of: client)
+        client.exchange = nil
         let isLast = client.http.requestCount >= snapshot.limits.requestsPerConnectionMax
         guard exchange.isKept, !isLast, !isPastDrain else { return linger(client) }
-        let next = ExchangeID(client: client.ticket, stream: exchange.id.stream &+ 1)
-        exchange.reset(to: next)
         if exchange.snapshot.number != snapshot.number { renew(client) }
         client.headBeganAt = nil
         client.idleEnd = now + snapshot.timeouts.idle
@@ -314,8 +313,10 @@ extension Worker {
                 expire(connection, of: client)
             } else if !client.output.isEmpty {
                 cutUnread(client)
+            } else if let exchange = client.exchange {
+                expire(exchange, of: client)
             } else {
-                expire(client.exchange, of: client)
+                expireWaiting(client)
             }
         }
     }
@@ -351,6 +352,7 @@ extension Worker {
         reportUnanswered(exchange, of: client, because: reason)
         abandon(exchange)
         release(exchange)
+        exchanges.give(exchange)
     }
 
     private func countEnd(of client: Client, because reason: Departure) {

@@ -79,8 +79,8 @@ extension Worker {
         _ stream: UInt32, on connection: HTTP2Connection, of client: Client
     ) -> Exchange {
         let id = ExchangeID(client: client.ticket, stream: stream)
-        let exchange = connection.begin(id, by: snapshot)
-        begin(exchange)
+        let exchange = begin(id)
+        connection.begin(exchange)
         let requestsMax = snapshot.limits.requestsPerConnectionMax
         if connection.session.requestCount >= requestsMax { refuseMore(on: connection) }
         return exchange

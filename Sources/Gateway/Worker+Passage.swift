@@ -11,12 +11,14 @@ import TLS
 extension Worker {
     /// Lets a client of HTTP/1.1 go on with the bytes that have come, as far as they reach.
     mutating func advance(_ client: Client) {
-        let exchange = client.exchange
-        while client.phase == .serving, !client.input.isEmpty || exchange.hasEncodedBytes {
-            switch exchange.stage {
-            case .awaitingHead: guard readHead(of: client) else { return }
-            case .receivingBody: guard moveBody(of: exchange, from: client) else { return }
-            case .verifying, .confirming, .forwarding, .answering: return
+        while client.phase == .serving {
+            if let exchange = client.exchange {
+                guard case .receivingBody = exchange.stage,
+                    !client.input.isEmpty || exchange.hasEncodedBytes,
+                    moveBody(of: exchange, from: client)
+                else { return }
+            } else {
+                guard !client.input.isEmpty, readHead(of: client) else { return }
             }
         }
     }
@@ -25,7 +27,6 @@ extension Worker {
 
     /// True when the head was complete, or was refused.
     private mutating func readHead(of client: Client) -> Bool {
-        let exchange = client.exchange
         do throws(HeadError) {
             guard let head = try client.http.head(in: client.input.span) else {
                 if client.headBeganAt == nil {
@@ -34,22 +35,29 @@ extension Worker {
                 }
                 return false
             }
-            begin(exchange)
+            let exchange = beginExchange(of: client)
             let decision = client.input.withSpan { decide(head, $0, exchange, of: client) }
             client.input.consume(head.length)
             act(on: decision, exchange, of: client)
         } catch {
-            begin(exchange)
-            refuse(exchange, of: client, .headRefused(error))
+            refuse(beginExchange(of: client), of: client, .headRefused(error))
         }
         return true
     }
 
-    mutating func begin(_ exchange: Exchange) {
+    /// A request has begun. It is decided by what is in force now.
+    mutating func begin(_ id: ExchangeID) -> Exchange {
         tally.count(.active)
-        exchange.snapshot = snapshot
+        let exchange = exchanges.take(id, snapshot)
         exchange.requestID = requestIDs.next()
         exchange.beganAt = now
+        return exchange
+    }
+
+    private mutating func beginExchange(of client: Client) -> Exchange {
+        let exchange = begin(client.nextExchangeID())
+        client.exchange = exchange
+        return exchange
     }
 
     /// A reload may have taken the address off the list since the connection was let in.
@@ -189,10 +197,7 @@ extension Worker {
     /// The exchange's deadline has come while it was being served.
     mutating func expire(_ exchange: Exchange, of client: Client) {
         switch exchange.stage {
-        case .awaitingHead where client.headBeganAt == nil: expireIdle(client)
-        case .awaitingHead:
-            begin(exchange)
-            refuse(exchange, of: client, .headTooSlow)
+        case .deciding: break
         case .verifying(let question):
             logins.abandon(exchange.id, question)
             refuse(exchange, of: client, .loginQueueFull)
@@ -216,6 +221,12 @@ extension Worker {
         unflushed.append(client.ticket)
     }
 
+    /// A client of HTTP/1.1 has no request under way, but perhaps a part of one.
+    mutating func expireWaiting(_ client: Client) {
+        guard client.headBeganAt != nil else { return expireIdle(client) }
+        refuse(beginExchange(of: client), of: client, .headTooSlow)
+    }
+
     /// What was answered before lies in the kernel, unless the client has taken it.
     private mutating func expireIdle(_ client: Client) {
         if Socket.hasUntaken(client.socket) { return cutUnread(client) }
@@ -231,7 +242,7 @@ extension Worker {
         switch exchange.stage {
         case .verifying(let question): logins.abandon(exchange.id, question)
         case .forwarding: abandonForwarding(exchange)
-        case .awaitingHead, .receivingBody, .confirming, .answering: break
+        case .deciding, .receivingBody, .confirming, .answering: break
         }
     }
 }

@@ -103,6 +103,7 @@ struct Worker: ~Copyable {
     var clients = Table<Client>(of: .client)
     var deadlines: Deadlines
     var upstream: Upstream
+    var exchanges = ExchangePool()
     var inspections = InspectionPool()
     /// Which group holds which family, by the last listing and by what passed here since.
     var catalogue = FamilyCatalogue()
@@ -243,6 +244,7 @@ struct Worker: ~Copyable {
     }
 
     private mutating func bury() {
+        exchanges.settle()
         departed.removeAll(keepingCapacity: true)
         departedUpstream.removeAll(keepingCapacity: true)
     }
@@ -271,16 +273,14 @@ struct Worker: ~Copyable {
         _ snapshot: Snapshot, _ context: ServerContext, _ addresses: [PeerAddress]?
     ) {
         (self.snapshot, tls) = (snapshot, context)
-        clients.forEach { client in if client.exchange.isIdle { renew(client) } }
+        exchanges.removeAll()
+        clients.forEach { client in if client.exchange == nil { renew(client) } }
         useUpstream(addresses)
         process.controlMailbox.post(.snapshotTaken)
     }
 
     /// The client's next request is decided by what is in force now.
-    func renew(_ client: Client) {
-        client.exchange.snapshot = snapshot
-        client.http.use(snapshot.limits)
-    }
+    func renew(_ client: Client) { client.http.use(snapshot.limits) }
 
     /// Keeps a connection that left until nobody above can still be inside it.
     mutating func buryLater(_ client: Client) { departed.append(client) }

@@ -41,7 +41,7 @@ import Testing
         let gate = try AdministeredGate(upstream: pushgateway.port)
         let client = try gate.gate.connect()
         #expect(try client.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
-        gate.gate.folder.write("htpasswd", "")
+        gate.gate.folder.write("htpasswd", "# nobody\n")
         let answer = try gate.ask("/-/reload", method: method)
         #expect(answer.status == 200 && answer.body.contains("is in force"), "\(answer)")
         #expect(try client.send("POST", "/metrics/job/x", body: "a 1\n").status == 403)
