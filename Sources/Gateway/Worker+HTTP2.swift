@@ -218,10 +218,12 @@ extension Worker {
             connection.session.reset(stream, because: .none)
         }
         if now >= connection.farewellAt { refuseMore(on: connection) }
-        if now >= connection.headDeadline {
-            connection.session.end(because: .tooMuch)
-        } else if now >= connection.settingsDeadline {
+        if now >= connection.settingsDeadline {
             connection.session.end(because: .settingsTimeout)
+        } else if now >= connection.headDeadline {
+            // Who has not begun to ask has done nothing wrong.
+            let isInHead = connection.session.isInHeaderSection
+            connection.session.end(because: isInHead ? .tooMuch : .none)
         } else if connection.exchanges.isEmpty, now >= connection.idleDeadline {
             connection.session.end(because: .none)
         }

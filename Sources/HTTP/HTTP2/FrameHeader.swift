@@ -12,11 +12,12 @@ struct FrameHeader {
     let length: Int
     /// Of DATA and HEADERS: nothing follows on this stream.
     let endsStream: Bool
+    /// Of PRIORITY: the stream it depends on.
+    let dependency: UInt32?
 
-    static let bytes = 9
-
-    init(type: UInt8, flags: UInt8, stream: UInt32, length: Int) {
+    init(type: UInt8, flags: UInt8, stream: UInt32, length: Int, dependency: UInt32? = nil) {
         (self.stream, self.length) = (stream & 0x7FFF_FFFF, length)
+        self.dependency = dependency.map { $0 & 0x7FFF_FFFF }
         endsStream = flags & 0x1 != 0
         self.type =
             switch type {
@@ -38,7 +39,9 @@ struct FrameHeader {
 /// that it ignores, and they are what has to be counted.
 struct FrameBoundaries {
     private var prefaceLeft = 24
-    private var header = InlineArray<9, UInt8>(repeating: 0)
+    /// Nine bytes, and of PRIORITY the four that follow: the library, which keeps no tree, does not
+    /// look at them.
+    private var header = InlineArray<13, UInt8>(repeating: 0)
     private var headerCount = 0
     private var payloadLeft = 0
 
@@ -51,21 +54,32 @@ struct FrameBoundaries {
         var position = min(payloadLeft, bytes.count)
         payloadLeft -= position
         if position > 0 { return (position, nil) }
-        while headerCount < FrameHeader.bytes, position < bytes.count {
+        while headerCount < headerBytes, position < bytes.count {
             header[headerCount] = bytes[position]
             headerCount += 1
             position += 1
         }
-        guard headerCount == FrameHeader.bytes else { return (position, nil) }
-        headerCount = 0
-        payloadLeft = Int(header[0]) << 16 | Int(header[1]) << 8 | Int(header[2])
-        let stream =
-            UInt32(header[5]) << 24 | UInt32(header[6]) << 16 | UInt32(header[7]) << 8
-            | UInt32(header[8])
+        guard headerCount == headerBytes else { return (position, nil) }
         let frame = FrameHeader(
-            type: header[3], flags: header[4], stream: stream, length: payloadLeft)
+            type: header[3], flags: header[4], stream: word(at: 5), length: length,
+            dependency: headerCount > 9 ? word(at: 9) : nil)
+        payloadLeft = length - (headerCount - 9)
+        headerCount = 0
         let ofPayload = min(payloadLeft, bytes.count - position)
         payloadLeft -= ofPayload
         return (position + ofPayload, frame)
+    }
+
+    /// How much of this frame has to be seen before it is told of.
+    private var headerBytes: Int {
+        guard headerCount >= 9 else { return 9 }
+        return header[3] == 0x2 && length == 5 ? 13 : 9
+    }
+
+    private var length: Int { Int(header[0]) << 16 | Int(header[1]) << 8 | Int(header[2]) }
+
+    private func word(at place: Int) -> UInt32 {
+        UInt32(header[place]) << 24 | UInt32(header[place + 1]) << 16
+            | UInt32(header[place + 2]) << 8 | UInt32(header[place + 3])
     }
 }

@@ -5,6 +5,7 @@ package enum HTTP2Error: UInt32, Sendable {
     case none = 0x0
     case malformed = 0x1
     case `internal` = 0x2
+    case flowControl = 0x3
     case settingsTimeout = 0x4
     case streamClosed = 0x5
     case refused = 0x7
@@ -20,6 +21,7 @@ package enum HTTP2Error: UInt32, Sendable {
         case .none: "the connection is not needed any more"
         case .malformed: "this is not HTTP/2"
         case .internal: "the gate cannot go on with this connection"
+        case .flowControl: "a window is larger than windows are"
         case .settingsTimeout: "the settings were never acknowledged"
         case .streamClosed: "this stream was over"
         case .refused, .cancelled: "the request was taken back"

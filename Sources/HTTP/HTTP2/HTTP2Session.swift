@@ -177,6 +177,10 @@ extension HTTP2Session {
         case .headers: return headersBegan(on: frame.stream)
         case .data: return dataBegan(on: frame)
         case .reset: return flood.admitsClientReset(at: now) || tooMuch()
+        case .priority where frame.stream == 0 || frame.dependency == frame.stream:
+            // Section 6.3, and section 5.3.1 of RFC 7540.
+            fail(.malformed)
+            return false
         case .settings, .ping, .windowUpdate, .priority, .goAway, .continuation, .other:
             return flood.admitsGlitch(at: now) || tooMuch()
         }
@@ -288,6 +292,12 @@ extension HTTP2Session {
     /// We have sent RST_STREAM. Only for a mistake of the client's does it count.
     func resetWasSent(on stream: UInt32, code: UInt32) -> Bool {
         closed.noteReset(stream)
+        // It may have been SETTINGS that made a window too large, which is an error of the connection
+        // (section 6.9.2).
+        if code == HTTP2Error.flowControl.code {
+            fail(.flowControl)
+            return false
+        }
         guard code != HTTP2Error.none.code, code != HTTP2Error.cancelled.code else { return true }
         return flood.admitsServerReset(at: now) || tooMuch()
     }
