@@ -45,6 +45,7 @@ let fuzzing: [Target] =
         fuzzer("Head", of: ["HTTP", "Bytes"]),
         fuzzer("Chunks", of: ["HTTP", "Bytes"]),
         fuzzer("Response", of: ["HTTP"]),
+        fuzzer("HTTP2", of: ["HTTP", "Bytes"]),
         fuzzer("Path", of: ["Admission", "Bytes"]),
         fuzzer("Authorization", of: ["Admission", "Bytes"]),
         fuzzer("Users", of: ["Admission", "Bytes"]),

@@ -10,7 +10,7 @@ set -euo pipefail
 
 seconds=${FUZZ_SECONDS:-60}
 jobs_max=${FUZZ_JOBS:-1}
-all=(text protobuf gzip head chunks response path authorization users networks configuration)
+all=(text protobuf gzip head chunks response http2 path authorization users networks configuration)
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || targets=("${all[@]}")
 for target in "${targets[@]}"; do
