@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The catalogue of attacks, tried on a running gate: every row with its verdict, after each row a good push that has
 to succeed, and a Pushgateway that may have got nothing but canonical bytes.
 
