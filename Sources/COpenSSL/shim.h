@@ -14,6 +14,13 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+// Lets a session read from and write to a socket that stays somebody else's. What carries the bytes
+// may be shared by many sessions of one thread, which say so before each of their steps.
+static inline void kanmon_use_socket(SSL *ssl, int socket) {
+    BIO *carrier = SSL_get_rbio(ssl);
+    BIO_clear_flags(carrier, BIO_FLAGS_IN_EOF);
+    BIO_set_fd(carrier, socket, BIO_NOCLOSE);
+}
 static inline int kanmon_set_min_version(SSL_CTX *context, int version) {
     return SSL_CTX_set_min_proto_version(context, version);
 }

@@ -13,7 +13,8 @@ extension Client {
     func moveBody(of exchange: Exchange, to body: inout ByteBuffer) throws(ChunkError) -> Bool {
         let bodyBytesMax = exchange.snapshot.limits.bodyBytesMax
         guard let http2 else {
-            return try http.moveBody(from: &input, to: &body, bodyBytesMax: bodyBytesMax)
+            return try http.moveBody(
+                from: &input, to: &body, &exchange.chunks, bodyBytesMax: bodyBytesMax)
         }
         let count = exchange.input.count
         guard exchange.takenBytes + count <= bodyBytesMax else { throw .bodyTooLarge }

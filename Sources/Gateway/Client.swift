@@ -19,7 +19,7 @@ final class Client {
     var input = ByteBuffer()
     /// Answers that are not sent yet.
     var output = ByteBuffer()
-    var http: HTTP1Session
+    var http = HTTP1Session()
     /// The request of HTTP/1.1 that is under way.
     var exchange: Exchange?
     private var exchangeCount: UInt32 = 0
@@ -59,7 +59,6 @@ final class Client {
         self.peer = peer
         self.tls = tls
         allowedBy = snapshot.number
-        http = HTTP1Session(limits: snapshot.limits)
     }
 
     /// A name for the next request of HTTP/1.1.

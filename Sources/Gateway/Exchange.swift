@@ -73,6 +73,8 @@ final class Exchange {
     var charge: Quotas.Charge?
 
     // From the body
+    /// On HTTP/1.1, what takes it apart when it comes in chunks.
+    var chunks = ChunkedDecoder()
     /// On HTTP/2, what has come of it and is not looked at yet, and whether its end has.
     var input = ByteBuffer()
     var hasInputEnded = false

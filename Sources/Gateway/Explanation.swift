@@ -139,12 +139,12 @@ private struct ExplainedPassage: ~Copyable {
     }
 
     private mutating func parse(_ bytes: Span<UInt8>) throws(Refused) -> RequestHead {
-        var session = HTTP1Session(limits: snapshot.limits)
+        var session = HTTP1Session()
         do throws(HeadError) {
             // A line break of the caller's own could leave it unfinished, or end it early.
-            guard let head = try session.head(in: bytes), head.length == bytes.count else {
-                throw .badRequestLine
-            }
+            guard let head = try session.head(in: bytes, snapshot.limits),
+                head.length == bytes.count
+            else { throw .badRequestLine }
             return head
         } catch {
             throw refuse("request", .headRefused(error), "malformed")

@@ -10,8 +10,6 @@ struct HTTP1Session: ~Copyable {
     /// A head of which a part has come. Most come whole, so that a connection between two requests
     /// holds no parser.
     private var unfinished: UnfinishedHead?
-    private var chunks = ChunkedDecoder()
-    private var headLimits: HeadLimits
     /// How much of a body of known length is still to come.
     private(set) var bodyBytesLeft = 0
     private var isChunked = false
@@ -19,39 +17,32 @@ struct HTTP1Session: ~Copyable {
     private(set) var isBodyComplete = false
     private(set) var requestCount: UInt32 = 0
 
-    init(limits: Limits) {
-        headLimits = HeadLimits(limits)
-    }
-
-    /// Holds the requests that follow to `limits`. Between two requests only.
-    mutating func use(_ limits: Limits) {
-        headLimits = HeadLimits(limits)
-        unfinished = nil
-    }
-
     /// The head at the front of `input`, once it is all there. It stays there, for its ranges to be
     /// read, until it is consumed.
-    mutating func head(in input: Span<UInt8>) throws(HeadError) -> RequestHead? {
-        guard let head = try parse(input) else { return nil }
+    /// - Parameter limits: of a head that begins; one that has begun keeps those it began with.
+    mutating func head(
+        in input: Span<UInt8>, _ limits: Limits
+    ) throws(HeadError) -> RequestHead? {
+        guard let head = try parse(input, limits) else { return nil }
         requestCount += 1
         isBodyComplete = head.body == .none || head.body == .length(0)
         switch head.body {
         case .none: (bodyBytesLeft, isChunked) = (0, false)
         case .length(let length): (bodyBytesLeft, isChunked) = (length, false)
-        case .chunked:
-            (bodyBytesLeft, isChunked) = (0, true)
-            chunks = ChunkedDecoder(limits: headLimits)
+        case .chunked: (bodyBytesLeft, isChunked) = (0, true)
         }
         return head
     }
 
-    private mutating func parse(_ input: Span<UInt8>) throws(HeadError) -> RequestHead? {
+    private mutating func parse(
+        _ input: Span<UInt8>, _ limits: Limits
+    ) throws(HeadError) -> RequestHead? {
         if let unfinished {
             let head = try unfinished.parser.parse(input)
             if head != nil { self.unfinished = nil }
             return head
         }
-        var parser = RequestParser(limits: headLimits)
+        var parser = RequestParser(limits: HeadLimits(limits))
         let head = try parser.parse(input)
         if head == nil { unfinished = UnfinishedHead(parser) }
         return head
@@ -68,7 +59,8 @@ struct HTTP1Session: ~Copyable {
 
     /// Moves what `input` holds of the body to where it belongs. True when the body is complete.
     mutating func moveBody(
-        from input: inout ByteBuffer, to body: inout ByteBuffer, bodyBytesMax: Int
+        from input: inout ByteBuffer, to body: inout ByteBuffer, _ chunks: inout ChunkedDecoder,
+        bodyBytesMax: Int
     ) throws(ChunkError) -> Bool {
         if isChunked {
             let progress = try chunks.decode(input.span, into: &body, bodyBytesMax: bodyBytesMax)

@@ -260,7 +260,6 @@ extension Worker {
         client.exchange = nil
         let isLast = client.http.requestCount >= snapshot.limits.requestsPerConnectionMax
         guard exchange.isKept, !isLast, !isPastDrain else { return linger(client) }
-        if exchange.snapshot.number != snapshot.number { renew(client) }
         client.headBeganAt = nil
         client.idleEnd = now + snapshot.timeouts.idle
         // By then the answer has to be taken, which is looked at meanwhile.

@@ -209,6 +209,7 @@ extension Worker {
             if !client.output.isEmpty || Socket.hasUntaken(client.socket) {
                 return cutUnread(client)
             }
+            if connection.exchanges.isEmpty { connection.session.rest() }
         }
         for exchange in connection.exchanges where now >= exchange.deadline {
             exchange.deadline = .distantFuture

@@ -28,7 +28,7 @@ extension Worker {
     /// True when the head was complete, or was refused.
     private mutating func readHead(of client: Client) -> Bool {
         do throws(HeadError) {
-            guard let head = try client.http.head(in: client.input.span) else {
+            guard let head = try client.http.head(in: client.input.span, snapshot.limits) else {
                 if client.headBeganAt == nil {
                     client.headBeganAt = now
                     deadlines.set(client.ticket.slot, at: now + snapshot.timeouts.head)
@@ -36,6 +36,9 @@ extension Worker {
                 return false
             }
             let exchange = beginExchange(of: client)
+            if head.body == .chunked {
+                exchange.chunks = ChunkedDecoder(limits: HeadLimits(snapshot.limits))
+            }
             let decision = client.input.withSpan { decide(head, $0, exchange, of: client) }
             client.input.consume(head.length)
             act(on: decision, exchange, of: client)

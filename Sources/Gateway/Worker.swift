@@ -274,13 +274,9 @@ struct Worker: ~Copyable {
     ) {
         (self.snapshot, tls) = (snapshot, context)
         exchanges.removeAll()
-        clients.forEach { client in if client.exchange == nil { renew(client) } }
         useUpstream(addresses)
         process.controlMailbox.post(.snapshotTaken)
     }
-
-    /// The client's next request is decided by what is in force now.
-    func renew(_ client: Client) { client.http.use(snapshot.limits) }
 
     /// Keeps a connection that left until nobody above can still be inside it.
     mutating func buryLater(_ client: Client) { departed.append(client) }

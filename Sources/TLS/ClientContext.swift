@@ -82,7 +82,7 @@ package final class ClientContext: Sendable {
         guard let ssl = unsafe SSL_new(context) else {
             throw .protocolViolated(code: ERR_peek_last_error())
         }
-        let connection = unsafe TLSConnection(taking: ssl)
+        let connection = unsafe TLSConnection(taking: ssl, on: socket.number)
         guard unsafe SSL_set_fd(ssl, socket.number) == 1, unsafe demandCertificate(ssl) else {
             throw .protocolViolated(code: ERR_peek_last_error())
         }

@@ -10,6 +10,9 @@ package import Reactor
 package final class ServerContext: Sendable {
     // OpenSSL counts references to it under a lock, and nothing else of it changes after `init`.
     private nonisolated(unsafe) let context: OpaquePointer
+    /// What carries the bytes of all sessions, which are of one thread: one each would be 220 bytes of
+    /// a connection that waits.
+    private nonisolated(unsafe) let carrier: OpaquePointer
 
     package enum MinimumVersion: Sendable { case tls12, tls13 }
 
@@ -19,7 +22,12 @@ package final class ServerContext: Sendable {
         guard let context = unsafe SSL_CTX_new(TLS_server_method()) else {
             throw .refused(reason: TLSError.lastReason())
         }
+        guard let carrier = unsafe BIO_new(BIO_s_socket()) else {
+            unsafe SSL_CTX_free(context)
+            throw .refused(reason: TLSError.lastReason())
+        }
         unsafe self.context = context
+        unsafe self.carrier = carrier
         unsafe kanmon_set_min_version(
             context, minimumVersion == .tls12 ? TLS1_2_VERSION : TLS1_3_VERSION)
         unsafe SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20")
@@ -37,18 +45,22 @@ package final class ServerContext: Sendable {
         chooseProtocol()
     }
 
-    deinit { unsafe SSL_CTX_free(context) }
+    deinit {
+        unsafe BIO_free(carrier)
+        unsafe SSL_CTX_free(context)
+    }
 
-    /// Begins a session with the client behind `socket`, which must outlive it.
+    /// Begins a session with the client behind `socket`, which must outlive it. All sessions of a context
+    /// belong to one thread.
     package func accept(on socket: borrowing FileDescriptor) throws(TLSError) -> TLSConnection {
         ERR_clear_error()
         guard let ssl = unsafe SSL_new(context) else {
             throw .protocolViolated(code: ERR_peek_last_error())
         }
-        let connection = unsafe TLSConnection(taking: ssl)
-        guard unsafe SSL_set_fd(ssl, socket.number) == 1 else {
-            throw .protocolViolated(code: ERR_peek_last_error())
-        }
+        let connection = unsafe TLSConnection(taking: ssl, on: socket.number)
+        // `SSL_set_bio` takes one reference for both directions.
+        unsafe BIO_up_ref(carrier)
+        unsafe SSL_set_bio(ssl, carrier, carrier)
         unsafe SSL_set_accept_state(ssl)
         return connection
     }

@@ -6,8 +6,12 @@ import Reactor
 @safe
 package struct TLSConnection: ~Copyable {
     let ssl: OpaquePointer
+    private let socket: Int32
 
-    init(taking ssl: OpaquePointer) { unsafe self.ssl = ssl }
+    init(taking ssl: OpaquePointer, on socket: Int32) {
+        unsafe self.ssl = ssl
+        self.socket = socket
+    }
 
     deinit { unsafe SSL_free(ssl) }
 
@@ -24,7 +28,7 @@ package struct TLSConnection: ~Copyable {
 
     /// Goes on with the handshake; `.moved(0)` when it is complete.
     package mutating func handshake() throws(TLSError) -> Step {
-        ERR_clear_error()
+        begin()
         let result = unsafe SSL_do_handshake(ssl)
         return result == 1 ? .moved(0) : try meaning(of: result)
     }
@@ -33,7 +37,7 @@ package struct TLSConnection: ~Copyable {
     /// fast link cannot hold the turn; `hasPending` tells the caller to come back without polling.
     package mutating func read(into output: inout OutputSpan<UInt8>) throws(TLSError) -> Step {
         precondition(output.freeCapacity > 0)  // OpenSSL reports a zero-byte read as an error.
-        ERR_clear_error()  // `SSL_get_error` reads this thread's queue, which all sessions share.
+        begin()
         var moved = 0
         let result = unsafe output.withUnsafeMutableBufferPointer { bytes, initialized in
             let free = unsafe UnsafeMutableBufferPointer(rebasing: bytes[initialized...])
@@ -47,7 +51,7 @@ package struct TLSConnection: ~Copyable {
     /// Sends from the front of `bytes`, which are not empty.
     package mutating func write(_ bytes: Span<UInt8>) throws(TLSError) -> Step {
         precondition(bytes.count > 0)
-        ERR_clear_error()
+        begin()
         var moved = 0
         let result = unsafe bytes.withUnsafeBytes { bytes in
             unsafe SSL_write_ex(ssl, bytes.baseAddress, bytes.count, &moved)
@@ -58,9 +62,16 @@ package struct TLSConnection: ~Copyable {
     /// Says once that nothing more will be sent. What cannot be sent now is not waited for: the end
     /// of the stream follows it anyway.
     package mutating func finishSending() {
-        ERR_clear_error()
+        begin()
         _ = unsafe SSL_shutdown(ssl)
         ERR_clear_error()
+    }
+
+    /// Before each step: `SSL_get_error` reads this thread's queue, which all sessions share, as they
+    /// may share what carries their bytes.
+    private func begin() {
+        ERR_clear_error()
+        unsafe kanmon_use_socket(ssl, socket)
     }
 
     /// Bytes already in memory, decrypted or not, about which epoll will say nothing. (`SSL_pending`

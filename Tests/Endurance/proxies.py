@@ -139,7 +139,7 @@ events {{ worker_connections {connections_max}; }}
 http {{ access_log off; client_body_temp_path {work}/b; proxy_temp_path {work}/p; fastcgi_temp_path {work}/f;
   uwsgi_temp_path {work}/u; scgi_temp_path {work}/s; keepalive_requests 1000000;
   upstream gateway {{ server 127.0.0.1:{upstream.port}; keepalive 32; }}
-  server {{ listen 127.0.0.1:{self.port} ssl backlog=4096; ssl_certificate {work}/tls.crt;
+  server {{ listen 127.0.0.1:{self.port} ssl http2 backlog=4096; ssl_certificate {work}/tls.crt;
     ssl_certificate_key {work}/tls.key; ssl_protocols TLSv1.2 TLSv1.3; auth_basic gate; auth_basic_user_file {work}/htpasswd;
     location / {{ proxy_pass http://gateway; proxy_http_version 1.1; proxy_set_header Connection ''; }} }} }}
 """)

@@ -72,7 +72,7 @@ import Testing
         "Exposition/Words.swift", "Gateway/Credentials.swift", "Gateway/Log.swift",
         "Gzip/GzipDecoder.swift",
         "HTTP/HTTP1/ByteClass.swift", "HTTP/HTTP2/AnswerFields.swift",
-        "HTTP/HTTP2/FrameLibrary.swift", "HTTP/HTTP2/HTTP2Session.swift",
+        "HTTP/HTTP2/FrameLibrary.swift", "HTTP/HTTP2/FrameMemory.swift", "HTTP/HTTP2/HTTP2Session.swift",
         "HTTP/HTTP2/SessionCallbacks.swift",
         "HTTP/Message/FieldName.swift", "kanmon/AtomicFile.swift", "kanmon/Console.swift",
         "kanmon/Terminal.swift", "kanmon/Verbs/Cert.swift", "kanmon/Verbs/Lint.swift",

@@ -34,7 +34,7 @@ enum AnswerFields {
         in session: OpaquePointer?
     ) -> Bool {
         var fields = FieldList()
-        fields.add(":status", number: answer.status.code)
+        fields.add(":status", number: answer.status.code, isRepeated: true)
         fields.add("date", date)
         if let contentType = answer.contentType { fields.add("content-type", contentType) }
         fields.add("content-length", number: answer.contentLength)
@@ -64,7 +64,7 @@ enum AnswerFields {
 
     static func submitContinue(_ stream: UInt32, in session: OpaquePointer?) {
         var fields = FieldList()
-        fields.add(":status", number: 100)
+        fields.add(":status", number: 100, isRepeated: true)
         unsafe fields.withPairs { pairs in
             _ = unsafe nghttp2_submit_headers(
                 session, UInt8(NGHTTP2_FLAG_NONE.rawValue), Int32(bitPattern: stream), nil,
@@ -80,6 +80,8 @@ private struct FieldList {
         /// Nil when the value lies in `text`.
         var literal: StaticString?
         var place = 0..<0
+        /// Worth being remembered by HPACK.
+        var isRepeated = false
     }
 
     /// As many as an answer may have.
@@ -91,23 +93,31 @@ private struct FieldList {
 
     /// A value that is the same in many answers.
     mutating func add(_ name: StaticString, _ literal: StaticString) {
-        add(Field(name: name, literal: literal))
+        add(Field(name: name, literal: literal, isRepeated: true))
     }
 
     /// A value that is another in each answer, so that remembering it is of no use.
     mutating func add(_ name: StaticString, _ value: Span<UInt8>) {
         let start = textEnd
-        for index in value.indices where textEnd < text.count {
-            text[textEnd] = value[index]
-            textEnd += 1
-        }
+        for index in value.indices { put(value[index]) }
         add(Field(name: name, place: start..<textEnd))
     }
 
-    mutating func add(_ name: StaticString, number: Int) {
-        var digits = ByteBuffer()
-        digits.append(decimal: number)
-        add(name, digits.span)
+    mutating func add(_ name: StaticString, number: Int, isRepeated: Bool = false) {
+        let start = textEnd
+        var scale = 1
+        while number / scale >= 10 { scale *= 10 }
+        while scale > 0 {
+            put(UInt8(ascii: "0") + UInt8(number / scale % 10))
+            scale /= 10
+        }
+        add(Field(name: name, place: start..<textEnd, isRepeated: isRepeated))
+    }
+
+    private mutating func put(_ byte: UInt8) {
+        precondition(textEnd < text.count)
+        text[textEnd] = byte
+        textEnd += 1
     }
 
     private mutating func add(_ field: Field) {
@@ -127,16 +137,16 @@ private struct FieldList {
                             text.baseAddress.unsafelyUnwrapped + field.place.lowerBound,
                             field.place.count
                         )
-                    let kept =
-                        field.literal == nil
-                        ? NGHTTP2_NV_FLAG_NO_INDEX.rawValue : NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue
+                    var flags = NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue
+                    if field.literal != nil { flags |= NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue }
+                    if !field.isRepeated { flags |= NGHTTP2_NV_FLAG_NO_INDEX.rawValue }
                     unsafe pairs.initializeElement(
                         at: index,
                         to: nghttp2_nv(
                             name: UnsafeMutablePointer(mutating: field.name.utf8Start),
                             value: UnsafeMutablePointer(mutating: value.0),
                             namelen: field.name.utf8CodeUnitCount, valuelen: value.1,
-                            flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | kept)))
+                            flags: UInt8(flags)))
                 }
                 return unsafe body(pairs)
             }

@@ -21,6 +21,8 @@ package final class FrameInbox {
     private var events: [Event] = []
     /// The bytes of the heads.
     private var heads = ByteBuffer()
+    /// What the library's sessions are made of.
+    let blocks = BlockPool()
     /// What a head is collected in, while none is.
     private var spare = ByteBuffer()
 

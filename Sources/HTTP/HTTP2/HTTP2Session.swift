@@ -11,6 +11,7 @@ internal import CNghttp2
 package final class HTTP2Session {
     private var session: OpaquePointer?
     let inbox: FrameInbox
+    let memory: FrameMemory
     private var block: HeaderBlock
     private var trailer: HeaderBlock
     private var flood: FloodGuard
@@ -38,6 +39,7 @@ package final class HTTP2Session {
     /// - Parameter inbox: where events go; it may serve other sessions of the same thread.
     package init(limits: HTTP2Limits, inbox: FrameInbox) {
         self.inbox = inbox
+        memory = FrameMemory(inbox.blocks)
         block = HeaderBlock(limits: limits.head)
         trailer = HeaderBlock(limits: limits.head)
         flood = FloodGuard(limits)
@@ -103,6 +105,9 @@ package final class HTTP2Session {
         if verdict != nil { return true }
         return unsafe nghttp2_session_want_read(session) == 0
     }
+
+    /// Nothing is under way and nothing is to be sent: the session waits in less memory.
+    package func rest() { memory.rest() }
 
     // MARK: Answers
 

@@ -34,8 +34,17 @@ enum SessionCallbacks {
             option, UInt64(limits.clientResets.burst), UInt64(limits.clientResets.perSecond))
         var session: OpaquePointer?
         let user = unsafe Unmanaged.passUnretained(owner).toOpaque()
-        let result = unsafe nghttp2_session_server_new2(&session, callbacks, user, option)
+        var memory = unsafe allocator(of: owner.memory)
+        let result = unsafe nghttp2_session_server_new3(
+            &session, callbacks, user, option, &memory)
         return unsafe result == 0 ? session : nil
+    }
+
+    /// `memory` must outlive what is allocated.
+    private static func allocator(of memory: FrameMemory) -> nghttp2_mem {
+        unsafe nghttp2_mem(
+            mem_user_data: Unmanaged.passUnretained(memory).toOpaque(), malloc: onAllocate,
+            free: onFree, calloc: onAllocateZeros, realloc: onReallocate)
     }
 
     /// What the client is told first. No tree of priorities is kept (RFC 9218 section 2.1).
@@ -144,6 +153,26 @@ enum SessionCallbacks {
             to: UnsafeMutableRawBufferPointer(start: target, count: room))
         if body.isEmpty { unsafe flags?.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
         return count
+    }
+
+    private static let onAllocate: nghttp2_malloc = { count, user in
+        unsafe memory(user)?.allocate(count)
+    }
+
+    private static let onAllocateZeros: nghttp2_calloc = { count, size, user in
+        unsafe memory(user)?.allocateZeros(count, size)
+    }
+
+    private static let onReallocate: nghttp2_realloc = { pointer, count, user in
+        unsafe memory(user)?.reallocate(pointer, count)
+    }
+
+    private static let onFree: nghttp2_free = { pointer, user in
+        unsafe memory(user)?.free(pointer)
+    }
+
+    private static func memory(_ user: UnsafeMutableRawPointer?) -> FrameMemory? {
+        unsafe user.map { unsafe Unmanaged<FrameMemory>.fromOpaque($0).takeUnretainedValue() }
     }
 
     private static let failed = Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
