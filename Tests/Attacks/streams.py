@@ -1,16 +1,18 @@
 """What the gate does for one request it does for each stream: the rest of its rules, over HTTP/2."""
 
 import gzip
+import random
 import time
 
 from family_b import ODD, QUICK, authorization, served
-from frames import NO_ERROR, WINDOW_SIZE, Peer, data, get, post, post_head, reset, widen
+from frames import NO_ERROR, WINDOW_SIZE, Peer, data, get, ping, post, post_head, reset, settings, widen
 from gate import BODY, PATH, Gate
 from recorder import OK
 from table import Does, Row, expect_forwarded
 from wire import expect
 
 SLOW = {"upstream_settings": ", connections_max: 1, timeout: 5s"}
+TIGHT = {"settings": "limits: {buffered_bytes_max: 8MiB, body_bytes_max: 1MiB}\n"}
 GZIP = (b"content-encoding", b"gzip")
 LINE = b"# " + b"x" * 997 + b"\n"
 LINES = LINE * 1000 + BODY
@@ -104,6 +106,85 @@ def user_taken_away(_):
         file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("other:")))
     with Gate() as gate:
         revoked(gate, takes_away)
+
+
+def anything_in_any_order(gate, seed=7):
+    """Requests of all kinds on many streams, in pieces and in any order, by a fixed seed, taken back or left: each that
+    came to its end has the answer it should have, and nothing is held afterwards."""
+    chance = random.Random(seed)
+    gate.recorder.reply = lambda connection, _: time.sleep(chance.choice((0, 0, 0.01))) or connection.sendall(OK) or True
+    for _ in range(25):
+        with Peer(gate) as peer:
+            under_way, expected = {}, {}
+            for stream in ODD[:150]:
+                begin_something(peer, stream, chance, under_way, expected)
+                while len(under_way) > chance.randint(0, 20):
+                    go_on_with_something(peer, chance, under_way, expected)
+                if chance.random() < 0.1:
+                    peer.say(ping(), settings((WINDOW_SIZE, chance.choice((0, 1, 100, 65535)))), settings((WINDOW_SIZE, 65535)))
+            while under_way and chance.random() < 0.9:
+                go_on_with_something(peer, chance, under_way, expected)
+            peer.expect_alive()
+            for stream, status in expected.items():
+                if stream not in under_way:
+                    peer.expect_status(status, stream)
+    gate.recorder.reply = OK
+    expect(wait_for(lambda: gate.metric('kanmon_connections{state="active"}') == 0), "something is under way for ever")
+    with Peer(gate) as peer:
+        peer.say(*(post_head((b"content-length", b"%d" % (1 << 20)), stream=stream) for stream in ODD[:9]))
+        refused = peer.wait(lambda: peer.streams[17].status == 503)
+        expect(refused and not any(peer.streams[stream].status for stream in ODD[:8]), "memory is held for ever")
+
+
+def begin_something(peer, stream, chance, under_way, expected):
+    def is_open(number):
+        return number in under_way or not peer.streams[number].has_ended
+    end = time.monotonic() + 10
+    while sum(map(is_open, expected)) >= 30:
+        expect(time.monotonic() < end and not peer.is_over, f"nothing goes on: {peer.last_words}")
+        if under_way:
+            go_on_with_something(peer, chance, under_way, expected)
+        else:
+            peer.wait(lambda: sum(map(is_open, expected)) < 30, 0.5)
+    kind = chance.randrange(8)
+    body, fields, others = LINE * chance.choice((0, 0, 3, 60)) + BODY, [], {}
+    expected[stream] = 200
+    if kind == 0:
+        expected[stream] = 404
+        return peer.say(get(stream=stream))
+    if kind == 1:
+        return peer.say(get(path=b"/-/healthy", stream=stream))
+    if kind == 2:
+        body, expected[stream] = body + b"nonsense{\n", 400
+    elif kind == 3:
+        body, fields = gzip.compress(body), [GZIP]
+    elif kind == 4:
+        fields = [(b"content-length", b"%d" % len(body))]
+    elif kind == 5:
+        others, expected[stream] = {"auth": authorization("good", "wrong")}, 401
+    elif kind == 6:
+        others, expected[stream] = {"path": b"/nowhere"}, 404
+    peer.say(post_head(*fields, stream=stream, **others))
+    under_way[stream] = body
+
+
+def go_on_with_something(peer, chance, under_way, expected):
+    """A piece of some body, or the last of it, if there is room; sometimes the request is taken back."""
+    stream = chance.choice(list(under_way))
+    body, found = under_way[stream], peer.streams[stream]
+    count = min(len(body), chance.choice((1, 100, 5000, 16384)))
+    if chance.random() < 0.02:
+        peer.say(reset(stream))
+        del under_way[stream], expected[stream]
+    elif found.has_ended or found.reset is not None:
+        # Answered before its end: no more is sent, and in two seconds the gate takes it back.
+        peer.say(reset(stream, NO_ERROR))
+        del under_way[stream]
+    elif peer.wait(lambda: min(peer.room, found.room) >= count or found.has_ended, 0.5) and not found.has_ended:
+        peer.room, found.room, under_way[stream] = peer.room - count, found.room - count, body[count:]
+        peer.say(data(body[:count], stream, int(count == len(body))))
+        if count == len(body):
+            del under_way[stream]
 
 
 def reloaded(_):
@@ -271,5 +352,6 @@ ROWS = [
     Row("silent", "a Pushgateway that says nothing", Does("504"), silent_upstream,
         gate={"upstream_settings": ", first_byte_timeout: 1s, timeout: 2s, connections_max: 4"}),
     Row("unread", "a client that never reads", Does("ended"), never_reads, gate=QUICK),
+    Row("anything", "anything in any order", Does("answered"), anything_in_any_order, gate=TIGHT),
     Row("windows", "the windows of all streams", Does("bounded"), window_of_all),
 ]
