@@ -561,7 +561,8 @@ def sections_in_pieces(gate):
             other.expect_status(200)
             peer.say(first[cut:], data(stream=3))
             peer.expect_status(200, 3)
-    paths = [push.path.rsplit(b"/", 2)[1] for push in gate.recorder.pushes[before:]]
+    # A push of the row before, whose connection has ended, may come as late as now.
+    paths = [push.path.rsplit(b"/", 2)[1] for push in gate.recorder.pushes[before:] if push.path != PATH]
     expect(paths == [b"whole", b"other", b"one"] * (len(paths) // 3), f"{paths}")
 
 
