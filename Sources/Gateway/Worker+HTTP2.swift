@@ -16,6 +16,7 @@ extension Worker {
     mutating func begin(_ connection: HTTP2Connection, of client: Client) {
         connection.headDeadline = now + snapshot.timeouts.head
         connection.settingsDeadline = now + snapshot.timeouts.head
+        connection.idleDeadline = now + snapshot.timeouts.idle
         connection.wakesAt = connection.headDeadline
         if isDraining { announceEnd(of: connection, of: client) }
         unflushed.append(client.ticket)

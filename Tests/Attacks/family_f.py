@@ -6,8 +6,8 @@ import subprocess
 import threading
 import time
 
-from frames import Client, data, headers
-from gate import BODY, GOOD, KANMON, Connection, push
+from frames import Peer, post
+from gate import GOOD, KANMON, Connection, push
 from table import Accepted, Does, Elsewhere, NotHere, Row, expect_forwarded
 from wire import expect, Failure
 
@@ -132,14 +132,13 @@ def live_peer_is_removed(gate):
 
 
 def live_peer_on_http2(gate):
-    with Client(gate.port, source="127.0.1.9") as client:
-        client.send(headers(1, path=GOOD) + data(BODY, 1))
-        expect(client.outcome(1).status == 200, "before")
+    with Peer(gate, source="127.0.1.9") as peer:
+        peer.say(post(path=GOOD))
+        peer.expect_status(200)
         gate.write(gate.configuration("[127.0.0.1]"))
         gate.reload()
-        client.send(headers(3) + data(BODY, 3))
-        client.listen(lambda: 3 in client.streams and client.streams[3].is_over or client.is_gone)
-        expect(client.streams[3].status == 403, f"{client.streams[3].status} after")
+        peer.say(post(stream=3))
+        peer.expect_status(403, 3)
     gate.write(gate.configuration())
     gate.reload()
 

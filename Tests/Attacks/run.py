@@ -4,6 +4,8 @@ to succeed, and a Pushgateway that may have got nothing but canonical bytes.
 
   Tests/Attacks/run.py [FAMILY or ROW...]
 
+A family is a letter of the catalogue, or `conformance` or `clients`.
+
 Runs the program in $KANMON, .build/debug/kanmon when there is none. Loopback only."""
 
 import concurrent.futures
@@ -12,15 +14,21 @@ import pathlib
 import sys
 import time
 
-from table import Elsewhere, Gates, NotHere, Row, names_of_tests
+from table import Elsewhere, Gates, NotHere, Row, Skipped, names_of_tests
 
-FAMILIES = sorted(file.stem[-1] for file in pathlib.Path(__file__).parent.glob("family_?.py"))
+LETTERS = sorted(file.stem[-1].upper() for file in pathlib.Path(__file__).parent.glob("family_?.py"))
+FAMILIES = {letter: f"family_{letter.lower()}" for letter in LETTERS} | {
+    "CONFORMANCE": "conformance", "CLIENTS": "clients", "STREAMS": "streams"}
+
+
+def rows_of(name, wanted):
+    rows = importlib.import_module(FAMILIES[name]).ROWS
+    return [row for row in rows if not wanted or row.id.upper() in wanted or name in wanted]
 
 
 def run_family(name, wanted):
     """The lines that tell of each row of a family, and how many there are of each kind."""
-    module = importlib.import_module(f"family_{name}")
-    rows = [row for row in module.ROWS if not wanted or row.id in wanted or name.upper() in wanted]
+    rows = rows_of(name, wanted)
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     tests = names_of_tests()
     with Gates() as gates:
@@ -29,8 +37,7 @@ def run_family(name, wanted):
             counts[kind] += 1
             print(line, flush=True)
         slowest = gates.slowest_good
-    if rows:
-        print(f"{name.upper()}    slowest good push after a row: {slowest * 1000:.0f} ms", flush=True)
+    print(f"{name:<4} slowest good push after a row: {slowest * 1000:.0f} ms", flush=True)
     return counts
 
 
@@ -45,6 +52,8 @@ def judge(row, gates, tests):
     began = time.monotonic()
     try:
         row.run(gates)
+    except Skipped as error:
+        return "skipped", f"{row.id} skipped    {row.name}: there is no {error}"
     except Exception as error:  # Whatever it is, the rows behind it are tried.
         return "failed", f"{row.id} FAILED     {row.name}: {error!r}"
     took = time.monotonic() - began
@@ -53,7 +62,7 @@ def judge(row, gates, tests):
 
 def main():
     wanted = {argument.upper() for argument in sys.argv[1:]}
-    families = [name for name in FAMILIES if not wanted or any(id.startswith(name.upper()) for id in wanted)]
+    families = [name for name in FAMILIES if rows_of(name, wanted)]
     total = {"passed": 0, "failed": 0, "skipped": 0}
     with concurrent.futures.ProcessPoolExecutor(len(families)) as pool:
         for counts in pool.map(run_family, families, [wanted] * len(families)):

@@ -8,6 +8,10 @@ from gate import BODY, Gate, ROOT
 from wire import Failure
 
 
+class Skipped(Exception):
+    """A program that the row needs is not there."""
+
+
 class Row:
     """Something that is tried: bytes, or pieces that are records of their own, or a function of the gate. Of several
     attempts each is tried. `gate` is what a gate of its own is started with."""
@@ -22,6 +26,8 @@ class Row:
         for number, attempt in enumerate(self.attempts, 1):
             try:
                 self.verdict.check(gate, attempt)
+            except Skipped:
+                raise
             except Exception as error:
                 raise Failure(f"attempt {number} of {len(self.attempts)}: {error!r}: {repr(attempt)[:160]}") from error
         gate.check_invariants()

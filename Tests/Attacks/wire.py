@@ -203,8 +203,13 @@ def read_head(head):
         if fields:
             raise Failure(f"an interim answer with fields: {fields}")
         return status, fields
+    check_fields(fields)
+    return status, fields
+
+
+def check_fields(fields):
+    """Those of a final answer."""
     expected = {"date", "content-length", "x-request-id", "cache-control", "x-content-type-options"}
     allowed = expected | {"content-type", "connection", "retry-after", "allow", "accept-encoding", "www-authenticate"}
     if not expected <= fields.keys() or not fields.keys() <= allowed:
         raise Failure(f"fields that are missing or not ours: {sorted(fields)}")
-    return status, fields

@@ -19,7 +19,8 @@ case $purpose in
     build) packages=("${build[@]}") ;;
     run) packages=("${build[@]}" "${serve[@]}") ;;
     test) packages=("${build[@]}" "${journeys[@]}" "${faults[@]}") ;;
-    attacks) packages=("${build[@]}" "${serve[@]}" python3 python3-hpack) ;;
+    attacks) packages=("${build[@]}" "${serve[@]}" python3 python3-hpack python3-h2
+        nghttp2-client golang-go) ;;
     e2e) packages=("${build[@]}" "${stack[@]}") ;;
     confined) packages=("${build[@]}" "${journeys[@]}" systemd linux-libc-dev) ;;
     package) packages=("${package[@]}") ;;
@@ -58,16 +59,17 @@ purpose_of() {
         python3-yaml) echo "reads the compose file, to check what it names" ;;
         haproxy) echo "what the gate is measured against" ;;
         wrk) echo "makes the load of the benchmark" ;;
-        nghttp2-client) echo "h2load, which makes the load over HTTP/2" ;;
+        nghttp2-client) echo "h2load, which makes the load over HTTP/2, and nghttp, a client" ;;
         gcc) echo "builds what makes the other loads, and what counts allocations" ;;
         python3) echo "passes sockets to the gate, writes the manual from its help; small helpers of tests" ;;
+        python3-h2) echo "a client of HTTP/2" ;;
         python3-hpack) echo "reads the heads of HTTP/2 answers" ;;
         systemd) echo "says which system calls its groups are, and runs the units" ;;
         linux-libc-dev) echo "the numbers of the system calls" ;;
         iproute2) echo "ip, to give a machine for tests its loopback" ;;
         dpkg-dev) echo "finds the packages of the libraries that the gate is linked to" ;;
         binutils) echo "strip, which leaves out what only a debugger wants" ;;
-        golang-go) echo "builds the Pushgateway's own parser, to compare with" ;;
+        golang-go) echo "builds the Pushgateway's own parser, to compare with, and a client" ;;
         golang-github-prometheus-common-dev) echo "the Pushgateway's own parser" ;;
         golang-github-prometheus-client-golang-dev) echo "the Pushgateway's own check" ;;
     esac

@@ -44,6 +44,11 @@ struct FrameBoundaries {
     private var header = InlineArray<13, UInt8>(repeating: 0)
     private var headerCount = 0
     private var payloadLeft = 0
+    private var isOfHeaderSection = false
+    private var endsHeaderSection = false
+
+    /// A header section has begun and not ended (section 4.3).
+    var isInHeaderSection: Bool { isOfHeaderSection && (payloadLeft > 0 || !endsHeaderSection) }
 
     /// Reads on to the end of a frame at most. Gives how many bytes that were, and the frame's header
     /// if it has become complete; then what there is of its payload is among them.
@@ -65,6 +70,8 @@ struct FrameBoundaries {
             dependency: headerCount > 9 ? word(at: 9) : nil)
         payloadLeft = length - (headerCount - 9)
         headerCount = 0
+        isOfHeaderSection = frame.type == .headers || frame.type == .continuation
+        endsHeaderSection = header[4] & 0x4 != 0
         let ofPayload = min(payloadLeft, bytes.count - position)
         payloadLeft -= ofPayload
         return (position + ofPayload, frame)

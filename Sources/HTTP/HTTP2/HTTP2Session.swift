@@ -32,7 +32,7 @@ package final class HTTP2Session {
     /// How many requests have come.
     package private(set) var requestCount: UInt32 = 0
     /// A header section has begun and not ended. Until it does, no other stream can go on.
-    package private(set) var isInHeaderSection = false
+    package var isInHeaderSection: Bool { boundaries.isInHeaderSection }
     /// Has the client taken note of our settings?
     package private(set) var hasSettingsAcknowledged = false
 
@@ -177,7 +177,6 @@ package final class HTTP2Session {
 /// Each is false when the connection has to end. Nothing here may change anything in the library, which is in the middle of its work.
 extension HTTP2Session {
     private func frameBegan(_ frame: FrameHeader) -> Bool {
-        if frame.type != .continuation { isInHeaderSection = frame.type == .headers }
         switch frame.type {
         case .headers: return headersBegan(on: frame.stream)
         case .data: return dataBegan(on: frame)
@@ -245,7 +244,6 @@ extension HTTP2Session {
     }
 
     func headersEnded(on frame: FrameHeader, isRequest: Bool) {
-        isInHeaderSection = false
         if isRequest {
             do throws(HeadError) {
                 let head = try block.conclude(endsStream: frame.endsStream)
