@@ -5,6 +5,7 @@ internal import Glibc
 /// Two things in it are large and mostly empty: a table for 256 streams, of which we let a client have a
 /// few, and a buffer of 16 KiB for the frame that goes out, of which our answers fill a few hundred bytes.
 /// They lie on pages of their own, and while nothing is going on no memory is behind those (`rest`).
+@safe
 final class FrameMemory {
     private let pool: BlockPool
     private let block: UnsafeMutableRawPointer?
@@ -80,13 +81,16 @@ final class FrameMemory {
 }
 
 /// Blocks that no session of this thread uses, full of zeros.
+@safe
 final class BlockPool {
-    private var spare: [UnsafeMutableRawPointer] = []
+    private var spare: [UnsafeMutableRawPointer] = unsafe []
 
     static let blockBytes = 24 << 10
     private static let spareMax = 64
 
-    deinit { for block in unsafe spare { unsafe munmap(block, BlockPool.blockBytes) } }
+    deinit {
+        while let block = unsafe spare.popLast() { unsafe munmap(block, BlockPool.blockBytes) }
+    }
 
     /// Nil when there is no memory.
     func take() -> UnsafeMutableRawPointer? {
@@ -98,7 +102,7 @@ final class BlockPool {
 
     func give(_ block: UnsafeMutableRawPointer) {
         let isEmptied = unsafe madvise(block, BlockPool.blockBytes, MADV_DONTNEED) == 0
-        if isEmptied, spare.count < BlockPool.spareMax {
+        if isEmptied, unsafe spare.count < BlockPool.spareMax {
             unsafe spare.append(block)
         } else {
             unsafe munmap(block, BlockPool.blockBytes)
