@@ -79,10 +79,10 @@ final class Client {
         if let exchange { body(exchange) }
     }
 
+    var hasNoExchange: Bool { exchange == nil && (http2?.exchanges.isEmpty ?? true) }
+
     /// Nothing of a request has come since the last answer.
-    var isBetweenRequests: Bool {
-        exchange == nil && (http2?.exchanges.isEmpty ?? true) && !hasBytesAtHand
-    }
+    var isBetweenRequests: Bool { hasNoExchange && !hasBytesAtHand }
 
     /// Goes on in HTTP/2, if that is what the handshake has agreed on.
     func chooseProtocol(_ limits: HTTP2Limits, _ inbox: FrameInbox) {

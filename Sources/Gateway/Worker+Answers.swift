@@ -127,7 +127,6 @@ extension Worker {
     /// A request was answered.
     func countAnswer(to exchange: Exchange) {
         tally.countRequest(exchange.method, answeredWith: exchange.status)
-        tally.count(.active, -1)
         guard exchange.isPush else { return }
         tally.observe(.push, nanoseconds: now.nanoseconds(since: exchange.beganAt))
     }

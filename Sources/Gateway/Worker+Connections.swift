@@ -250,14 +250,21 @@ extension Worker {
     mutating func conclude(answered exchange: Exchange, of client: Client) {
         report(exchange, of: client)
         countAnswer(to: exchange)
+        end(exchange, of: client)
+    }
+
+    /// Nobody is inside it any more. Its connection is active while it has one.
+    private mutating func end(_ exchange: Exchange, of client: Client) {
         release(exchange)
         exchanges.give(exchange)
+        client.http2?.end(exchange)
+        client.exchange = nil
+        if client.hasNoExchange { tally.count(.active, -1) }
     }
 
     /// The answer is with the kernel: on to the next request, or farewell.
     private mutating func finish(_ exchange: Exchange, of client: Client) {
         conclude(answered: exchange, of: client)
-        client.exchange = nil
         let isLast = client.http.requestCount >= snapshot.limits.requestsPerConnectionMax
         guard exchange.isKept, !isLast, !isPastDrain else { return linger(client) }
         client.headBeganAt = nil
@@ -347,11 +354,9 @@ extension Worker {
 
     /// An exchange ends without its answer having been sent.
     mutating func drop(_ exchange: Exchange, of client: Client, because reason: Departure) {
-        if client.phase == .serving { tally.count(.active, -1) }
         reportUnanswered(exchange, of: client, because: reason)
         abandon(exchange)
-        release(exchange)
-        exchanges.give(exchange)
+        end(exchange, of: client)
     }
 
     private func countEnd(of client: Client, because reason: Departure) {

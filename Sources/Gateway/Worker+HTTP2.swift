@@ -53,7 +53,7 @@ extension Worker {
     /// Acts on everything that frames have meant.
     private mutating func act(onFramesOf connection: HTTP2Connection, of client: Client) {
         var position = 0
-        while let event = inbox.event(at: position) {
+        while clients[client.ticket] != nil, let event = inbox.event(at: position) {
             position += 1
             switch event {
             case .request(let stream, let head, let place):
@@ -81,6 +81,7 @@ extension Worker {
     ) -> Exchange {
         let id = ExchangeID(client: client.ticket, stream: stream)
         let exchange = begin(id)
+        if client.hasNoExchange { tally.count(.active) }
         connection.begin(exchange)
         let requestsMax = snapshot.limits.requestsPerConnectionMax
         if connection.session.requestCount >= requestsMax { refuseMore(on: connection) }
@@ -137,7 +138,6 @@ extension Worker {
         } else {
             drop(exchange, of: client, because: .peerGone)
         }
-        connection.end(exchange)
         guard connection.exchanges.isEmpty else { return }
         connection.idleDeadline = now + snapshot.timeouts.idle
         wake(connection, of: client, at: connection.idleDeadline)
@@ -148,7 +148,6 @@ extension Worker {
         connection.hasPeerEnded = true
         for exchange in connection.exchanges where exchange.wantsBytes {
             drop(exchange, of: client, because: .peerGone)
-            connection.end(exchange)
         }
         watch(client, for: client.interest.subtracting(.reading))
         unflushed.append(client.ticket)
@@ -174,7 +173,6 @@ extension Worker {
         } else if connection.session.isOver {
             for exchange in connection.exchanges {
                 drop(exchange, of: client, because: .peerGone)
-                connection.end(exchange)
             }
             linger(client)
         } else {

@@ -50,7 +50,6 @@ extension Worker {
 
     /// A request has begun. It is decided by what is in force now.
     mutating func begin(_ id: ExchangeID) -> Exchange {
-        tally.count(.active)
         let exchange = exchanges.take(id, snapshot)
         exchange.requestID = requestIDs.next()
         exchange.beganAt = now
@@ -60,6 +59,7 @@ extension Worker {
     private mutating func beginExchange(of client: Client) -> Exchange {
         let exchange = begin(client.nextExchangeID())
         client.exchange = exchange
+        tally.count(.active)
         return exchange
     }
 
