@@ -16,23 +16,37 @@ extension Worker {
     mutating func receiveBody(of exchange: Exchange, from client: Client) {
         exchange.stage = .receivingBody
         exchange.bodyBeganAt = now
-        do throws(GzipError) {
-            try inspections.begin(exchange)
-        } catch {
-            return refuse(exchange, of: client, .memoryShort)
-        }
         guard hasRoom(for: 0, in: exchange) else {
             return refuse(exchange, of: client, .memoryShort)
-        }
-        if exchange.body.capacity == 0 { exchange.body = buffers.take() }
-        if exchange.coding == .identity, case .length(let length) = exchange.framing {
-            exchange.body.reserve(min(length, Worker.bodyStep))
         }
         watchBodyRate(of: exchange, from: client)
         if exchange.framing == .length(0) { return finishBody(of: exchange, from: client) }
         if exchange.expectsContinue && client.bodyBytesAtHand(of: exchange) == 0 {
             askForBody(of: exchange, from: client)
         }
+    }
+
+    /// Makes ready for the first piece: a client that only announces a body gets no memory for it.
+    /// Nil when there is none; then it is told so.
+    private mutating func openBody(
+        of exchange: Exchange, from client: Client
+    ) -> Inspection? {
+        if let inspection = exchange.inspection { return inspection }
+        do throws(GzipError) {
+            try inspections.begin(exchange)
+        } catch {
+            refuse(exchange, of: client, .memoryShort)
+            return nil
+        }
+        exchange.body = buffers.take()
+        guard hasRoom(for: 0, in: exchange) else {
+            refuse(exchange, of: client, .memoryShort)
+            return nil
+        }
+        if exchange.coding == .identity, case .length(let length) = exchange.framing {
+            exchange.body.reserve(min(length, Worker.bodyStep))
+        }
+        return exchange.inspection
     }
 
     private mutating func askForBody(of exchange: Exchange, from client: Client) {
@@ -49,7 +63,7 @@ extension Worker {
 
     /// Takes in what has been read of the body. False when more bytes are needed, or another turn.
     mutating func moveBody(of exchange: Exchange, from client: Client) -> Bool {
-        guard let inspection = exchange.inspection else { return false }
+        guard let inspection = openBody(of: exchange, from: client) else { return true }
         return exchange.coding == .gzip
             ? moveEncodedBody(of: exchange, from: client, inspection)
             : movePlainBody(of: exchange, from: client)
@@ -117,6 +131,7 @@ extension Worker {
     mutating func readBody(
         of exchange: Exchange, from client: Client
     ) throws(TLSError) -> TLSConnection.Step {
+        guard openBody(of: exchange, from: client) != nil else { return .moved(0) }
         let step = try client.readBody(
             of: exchange, upTo: min(client.http.bodyBytesLeft, Worker.bodyStep))
         if case .moved(let count) = step {
@@ -137,7 +152,7 @@ extension Worker {
 
     /// The last byte has come. Was that all, and is it what a Pushgateway takes?
     private mutating func finishBody(of exchange: Exchange, from client: Client) {
-        guard let inspection = exchange.inspection else { return }
+        guard let inspection = openBody(of: exchange, from: client) else { return }
         do throws(GzipError) {
             try inspection.finishInflating()
         } catch {
@@ -171,6 +186,8 @@ extension Worker {
         if exchange.coding == .identity, case .length(let length) = exchange.framing {
             needed = length
         }
+        // What is held for it counts, however little of it is filled.
+        needed = max(needed, exchange.body.capacity + exchange.input.capacity)
         needed += exchange.inspection?.excessBytes ?? 0
         let missing = needed - exchange.reservedBytes
         guard missing > 0 else { return true }

@@ -105,7 +105,11 @@ extension Worker {
         while case .receivingBody = exchange.stage,
             !exchange.input.isEmpty || exchange.hasEncodedBytes || exchange.hasInputEnded
         {
-            guard moveBody(of: exchange, from: client) else { return }
+            guard moveBody(of: exchange, from: client) else { break }
+        }
+        // Between two pieces only what was taken is held.
+        if exchange.input.isEmpty, exchange.input.capacity > 0 {
+            buffers.give(exchange.takeInput())
         }
     }
 
@@ -171,12 +175,20 @@ extension Worker {
         if connection.hasPeerEnded {
             if connection.exchanges.isEmpty { depart(client, because: .finished) }
         } else if connection.session.isOver {
-            for exchange in connection.exchanges {
-                drop(exchange, of: client, because: .peerGone)
-            }
+            cutOff(connection, of: client)
             linger(client)
         } else {
             watch(client, for: .reading)
+        }
+    }
+
+    /// The connection is over before its requests are, if it has any.
+    private mutating func cutOff(_ connection: HTTP2Connection, of client: Client) {
+        for exchange in connection.exchanges { drop(exchange, of: client, because: .cutOff) }
+        guard let reason = connection.session.reproach else { return }
+        process.log.write(.warn, "connection of HTTP/2 cut off") { line in
+            line.add("from", client.peer.address)
+            line.add("reason", reason)
         }
     }
 

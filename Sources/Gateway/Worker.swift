@@ -53,6 +53,8 @@ enum Departure: Error {
     case writeTooSlow
     case madeRoom
     case drained
+    /// It broke the protocol, or flooded.
+    case cutOff
 
     var word: StaticString {
         switch self {
@@ -65,6 +67,7 @@ enum Departure: Error {
         case .writeTooSlow: "write_too_slow"
         case .madeRoom: "made_room"
         case .drained: "drained"
+        case .cutOff: "cut_off"
         }
     }
 

@@ -143,7 +143,7 @@ enum HandshakeFailure: Int, CaseIterable {
     init(_ departure: Departure) {
         switch departure {
         case .handshakeTooSlow, .idleTooLong, .writeTooSlow: self = .tooSlow
-        case .finished, .peerGone: self = .peerGone
+        case .finished, .peerGone, .cutOff: self = .peerGone
         case .madeRoom: self = .madeRoom
         case .drained: self = .drained
         case .handshakeFailed(let error), .connectionFailed(let error): self.init(error)

@@ -12,6 +12,8 @@ struct FrameHeader {
     let length: Int
     /// Of DATA and HEADERS: nothing follows on this stream.
     let endsStream: Bool
+    /// Of SETTINGS: it says that ours were read. The same flag as `endsStream`.
+    var isAcknowledgement: Bool { endsStream }
     /// Of PRIORITY: the stream it depends on.
     let dependency: UInt32?
 
@@ -43,6 +45,7 @@ struct FrameBoundaries {
     /// look at them.
     private var header = InlineArray<13, UInt8>(repeating: 0)
     private var headerCount = 0
+    private var completed = 0
     private var payloadLeft = 0
     private var isOfHeaderSection = false
     private var endsHeaderSection = false
@@ -50,31 +53,43 @@ struct FrameBoundaries {
     /// A header section has begun and not ended (section 4.3).
     var isInHeaderSection: Bool { isOfHeaderSection && (payloadLeft > 0 || !endsHeaderSection) }
 
-    /// Reads on to the end of a frame at most. Gives how many bytes that were, and the frame's header
-    /// if it has become complete; then what there is of its payload is among them.
-    mutating func next(in bytes: Span<UInt8>) -> (count: Int, header: FrameHeader?) {
+    enum Piece {
+        /// Of the preface, or of a payload: so many bytes.
+        case rest(Int)
+        /// Of a header, which is not complete: so many bytes.
+        case partOfHeader(Int)
+        /// A header's end, so many bytes, behind what came of it before.
+        case header(Int, FrameHeader)
+    }
+
+    /// The next piece of what comes, which is not empty.
+    mutating func next(in bytes: Span<UInt8>) -> Piece {
         let ofPreface = min(prefaceLeft, bytes.count)
         prefaceLeft -= ofPreface
-        if ofPreface > 0 { return (ofPreface, nil) }
+        if ofPreface > 0 { return .rest(ofPreface) }
         var position = min(payloadLeft, bytes.count)
         payloadLeft -= position
-        if position > 0 { return (position, nil) }
+        if position > 0 { return .rest(position) }
         while headerCount < headerBytes, position < bytes.count {
             header[headerCount] = bytes[position]
             headerCount += 1
             position += 1
         }
-        guard headerCount == headerBytes else { return (position, nil) }
+        guard headerCount == headerBytes else { return .partOfHeader(position) }
         let frame = FrameHeader(
             type: header[3], flags: header[4], stream: word(at: 5), length: length,
             dependency: headerCount > 9 ? word(at: 9) : nil)
         payloadLeft = length - (headerCount - 9)
+        completed = headerCount
         headerCount = 0
         isOfHeaderSection = frame.type == .headers || frame.type == .continuation
         endsHeaderSection = header[4] & 0x4 != 0
-        let ofPayload = min(payloadLeft, bytes.count - position)
-        payloadLeft -= ofPayload
-        return (position + ofPayload, frame)
+        return .header(position, frame)
+    }
+
+    /// Shows the bytes of the header that became complete last.
+    func withHeader(_ body: (Span<UInt8>) -> Void) {
+        body(header.span.extracting(0..<completed))
     }
 
     /// How much of this frame has to be seen before it is told of.

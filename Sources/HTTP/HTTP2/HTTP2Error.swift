@@ -16,7 +16,7 @@ package enum HTTP2Error: UInt32, Sendable {
     var code: UInt32 { rawValue }
 
     /// What GOAWAY says beside the code.
-    private var sentence: StaticString {
+    var sentence: StaticString {
         switch self {
         case .none: "the connection is not needed any more"
         case .malformed: "this is not HTTP/2"

@@ -29,6 +29,11 @@ package struct HTTP2Limits: Equatable, Sendable {
     /// What one answer to control frames may wait for another; beyond that the client does not read.
     static let queuedAcknowledgementsMax = 32
     static let queuedFramesMax = 256
+    /// Streams beyond `streamsMax` that are refused without reproach: clients begin with a hundred, some
+    /// with a thousand, before they know how many they may.
+    static let refusalsMax = 1000
+    /// Answers for which a client may still say that it has room again.
+    static let expectedUpdatesMax = 256
     /// Entries of one SETTINGS frame, and CONTINUATION frames of one header section.
     static let settingsMax = 32
     static let continuationsMax = 8

@@ -27,6 +27,12 @@ package final class HTTP2Session {
     /// The bytes that are being received, by which the place of a piece of a body is known.
     private var received = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     private var now: UInt64 = 0
+    /// Streams that were one too many.
+    private var refusals = 0
+    /// WINDOW_UPDATE frames that the client owes us for what we have sent.
+    private var expectedUpdates = 0
+    private var hasClientSaidFarewell = false
+    private var hasRefusedMore = false
     /// The highest stream that the client has opened.
     private var lastStream: UInt32 = 0
     /// How many requests have come.
@@ -62,21 +68,45 @@ package final class HTTP2Session {
             var rest = unsafe bytes[...]
             while unsafe !rest.isEmpty, !isOver {
                 let frame = unsafe UnsafeRawBufferPointer(rebasing: rest)
-                unsafe rest = rest.dropFirst(receiveFrame(at: frame))
+                unsafe rest = rest.dropFirst(receivePiece(of: frame))
             }
         }
         let queued = unsafe nghttp2_session_get_outbound_queue_size(session)
         if queued > HTTP2Limits.queuedFramesMax { fail(.tooMuch) }
     }
 
-    /// Reads on to the end of a frame. Gives how many bytes that were.
-    private func receiveFrame(at bytes: UnsafeRawBufferPointer) -> Int {
-        let (count, header) = boundaries.next(in: unsafe Span(_unsafeBytes: bytes))
-        if let header, !frameBegan(header) { return count }
-        let result = unsafe nghttp2_session_mem_recv(session, bytes.baseAddress, count)
+    /// Reads a piece of a frame. Gives how many bytes that were. A header is kept back until it is whole
+    /// and it is known whether the library is to be told of the frame at all.
+    private func receivePiece(of bytes: UnsafeRawBufferPointer) -> Int {
+        switch boundaries.next(in: unsafe Span(_unsafeBytes: bytes)) {
+        case .partOfHeader(let count): return count
+        case .rest(let count):
+            unsafe tell(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+            return count
+        case .header(let count, let frame):
+            guard frameBegan(frame), !isFirstAcknowledgement(frame) else { return count }
+            boundaries.withHeader { header in
+                unsafe header.withUnsafeBytes { unsafe tell($0) }
+            }
+            return count
+        }
+    }
+
+    private func tell(_ bytes: UnsafeRawBufferPointer) {
+        let result = unsafe nghttp2_session_mem_recv(session, bytes.baseAddress, bytes.count)
         // The library gives up on what is no HTTP/2 at all, and on floods that it counts itself.
         if result < 0 { fail(SessionCallbacks.isBadPreface(result) ? .malformed : .tooMuch) }
-        return count
+    }
+
+    /// The library is not told that the client has taken note of our settings: it would then end the
+    /// connection for one stream too many, which a client may have sent before it had read them. So it
+    /// goes on to refuse the stream alone (section 5.1.2).
+    private func isFirstAcknowledgement(_ frame: FrameHeader) -> Bool {
+        guard frame.type == .settings, frame.isAcknowledgement, frame.length == 0,
+            frame.stream == 0, !hasSettingsAcknowledged
+        else { return false }
+        hasSettingsAcknowledged = true
+        return true
     }
 
     /// Appends what has to be sent, whole frames, until there are at least `limit` bytes or no more.
@@ -104,6 +134,16 @@ package final class HTTP2Session {
     package var isOver: Bool {
         if verdict != nil { return true }
         return unsafe nghttp2_session_want_read(session) == 0
+    }
+
+    /// What the client has done, when the connection ends because of that. The library says it to the
+    /// client alone.
+    package var reproach: StaticString? {
+        switch verdict {
+        case .none?: nil
+        case let verdict?: verdict.sentence
+        case nil: hasClientSaidFarewell || hasRefusedMore ? nil : "this is against the protocol"
+        }
     }
 
     /// Nothing is under way and nothing is to be sent: the session waits in less memory.
@@ -161,6 +201,7 @@ package final class HTTP2Session {
     /// Says which requests were the last. Those that are under way are answered; later ones were
     /// not looked at, and the client may ask elsewhere.
     package func refuseMore() {
+        hasRefusedMore = true
         unsafe nghttp2_submit_goaway(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), Int32(bitPattern: lastStream),
             HTTP2Error.none.code, nil, 0)
@@ -185,7 +226,13 @@ extension HTTP2Session {
             // Section 6.3, and section 5.3.1 of RFC 7540.
             fail(.malformed)
             return false
-        case .settings, .ping, .windowUpdate, .priority, .goAway, .continuation, .other:
+        case .goAway:
+            hasClientSaidFarewell = true
+            return flood.admitsGlitch(at: now) || tooMuch()
+        case .windowUpdate where expectedUpdates > 0:
+            expectedUpdates -= 1
+            return true
+        case .settings, .ping, .windowUpdate, .priority, .continuation, .other:
             return flood.admitsGlitch(at: now) || tooMuch()
         }
     }
@@ -265,10 +312,6 @@ extension HTTP2Session {
         if frame.endsStream { inbox.post(.end(stream: frame.stream)) }
     }
 
-    func settingsCame(areAcknowledgement: Bool) {
-        if areAcknowledgement { hasSettingsAcknowledged = true }
-    }
-
     /// - Parameter piece: a part of the bytes that are being received.
     func bodyCame(_ piece: UnsafeRawBufferPointer, on stream: UInt32) -> Bool {
         guard let start = unsafe received.baseAddress, let first = piece.baseAddress else {
@@ -302,7 +345,17 @@ extension HTTP2Session {
             return false
         }
         guard code != HTTP2Error.none.code, code != HTTP2Error.cancelled.code else { return true }
+        // So many at once are what a client does that has not read our settings yet.
+        if code == HTTP2Error.refused.code, refusals < HTTP2Limits.refusalsMax {
+            refusals += 1
+            return true
+        }
         return flood.admitsServerReset(at: now) || tooMuch()
+    }
+
+    /// One for the stream and one for the connection may come back.
+    func dataWasSent() {
+        expectedUpdates = min(expectedUpdates + 2, HTTP2Limits.expectedUpdatesMax)
     }
 
     func answerWasSent(on stream: UInt32) {

@@ -143,10 +143,10 @@ struct HeaderBlock: ~Copyable {
     }
 
     /// The stream says where the body ends (section 8.1), whether a length was declared or not; where
-    /// one was, the library compares.
+    /// one was, the library compares. A request with neither has no body, and is told so where it needs one:
+    /// whoever has forgotten the body does not mean to delete a group.
     private func bodyFraming(endsStream: Bool) -> BodyFraming {
         if let length = request.contentLength { return .length(length) }
-        guard endsStream else { return .chunked }
-        return method == .post || method == .put ? .length(0) : .none
+        return endsStream ? .none : .chunked
     }
 }

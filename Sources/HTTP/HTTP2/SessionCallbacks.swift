@@ -110,11 +110,8 @@ enum SessionCallbacks {
             let isRequest = unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
             owner.headersEnded(on: header, isRequest: isRequest)
         case .data: owner.dataEnded(on: header)
-        case .settings:
-            let isAcknowledgement =
-                unsafe frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
-            owner.settingsCame(areAcknowledgement: isAcknowledgement)
-        case .priority, .reset, .ping, .goAway, .windowUpdate, .continuation, .other: break
+        case .settings, .priority, .reset, .ping, .goAway, .windowUpdate, .continuation, .other:
+            break
         }
         return 0
     }
@@ -139,6 +136,7 @@ enum SessionCallbacks {
             let code = unsafe frame.pointee.rst_stream.error_code
             return owner.resetWasSent(on: header.stream, code: code) ? 0 : failed
         case .data, .headers:
+            if header.type == .data { owner.dataWasSent() }
             if header.endsStream { owner.answerWasSent(on: header.stream) }
         default: break
         }
