@@ -186,8 +186,8 @@ extension Worker {
         if exchange.coding == .identity, case .length(let length) = exchange.framing {
             needed = length
         }
-        // What is held for it counts, however little of it is filled.
-        needed = max(needed, exchange.body.capacity + exchange.input.capacity)
+        // A body that has begun has a buffer, however little of it is filled.
+        if exchange.inspection != nil { needed = max(needed, buffers.bufferBytes) }
         needed += exchange.inspection?.excessBytes ?? 0
         let missing = needed - exchange.reservedBytes
         guard missing > 0 else { return true }
