@@ -88,7 +88,12 @@ extension UserFile {
     ) {
         let firstLine = UserFileLine(in: edited.span, after: 0)
         let lineEnd: [UInt8] = firstLine?.endsWithCarriageReturn == true ? [0x0D, 0x0A] : [0x0A]
-        if let last = edited.last, last != UInt8(ascii: "\n") { edited += lineEnd }
+        switch edited.last {
+        case nil, 0x0A?: break
+        // A file that was cut within its last line's end.
+        case 0x0D?: edited.append(0x0A)
+        default: edited += lineEnd
+        }
         edited.append(copying: user)
         edited.append(UInt8(ascii: ":"))
         edited += hash.bytes

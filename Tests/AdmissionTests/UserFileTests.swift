@@ -152,6 +152,7 @@ import Testing
         #expect(try set(Vector.b, "a", others) == others + "a:\(Vector.b)\n")
         #expect(try set(Vector.b, "a", "#") == "#\na:\(Vector.b)\n")
         #expect(try set(Vector.b, "a", "#\r\n#") == "#\r\n#\r\na:\(Vector.b)\r\n")
+        #expect(try set(Vector.b, "a", "#\r\n#\r") == "#\r\n#\r\na:\(Vector.b)\r\n")
         #expect(try set(Vector.b, "ａ", "") == "ａ:\(Vector.b)\n")
     }
 
