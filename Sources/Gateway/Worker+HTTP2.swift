@@ -172,11 +172,11 @@ extension Worker {
 
     /// Everything was sent: on with reading, or farewell.
     mutating func goOn(with connection: HTTP2Connection, of client: Client) {
-        if connection.hasPeerEnded {
-            if connection.exchanges.isEmpty { depart(client, because: .finished) }
-        } else if connection.session.isOver {
+        if connection.session.isOver {
             cutOff(connection, of: client)
             linger(client)
+        } else if connection.hasPeerEnded {
+            if connection.exchanges.isEmpty { depart(client, because: .finished) }
         } else {
             watch(client, for: .reading)
         }
