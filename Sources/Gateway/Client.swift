@@ -11,6 +11,7 @@ final class Client {
     let ticket: Ticket
     let socket: FileDescriptor
     let peer: SocketAddress
+    let share: NetworkShare
     let acceptedAt: Instant
     private(set) var tls: TLSConnection
     var phase = Phase.handshaking
@@ -50,13 +51,13 @@ final class Client {
     var lingerBytes = 0
 
     init(
-        ticket: Ticket, socket: consuming FileDescriptor, peer: SocketAddress,
+        ticket: Ticket, socket: consuming FileDescriptor, peer: SocketAddress, share: NetworkShare,
         tls: consuming TLSConnection, snapshot: Snapshot, at now: Instant
     ) {
         self.ticket = ticket
         acceptedAt = now
         self.socket = socket
-        self.peer = peer
+        (self.peer, self.share) = (peer, share)
         self.tls = tls
         allowedBy = snapshot.number
     }

@@ -176,11 +176,12 @@ struct Control: ~Copyable {
         guard snapshot.allowlist.contains(peer.address) else {
             return refuse(peer.address, at: now)
         }
-        let ofAddress = process.budgets.open(from: peer.address)
+        let network = process.budgets.open(from: peer.address)
         process.budgets.beginHandshake()
         let arrival = Arrival(
             socket: accepted.takeSocket().relinquish(), peer: peer,
-            isOverAddressLimit: ofAddress > snapshot.limits.connectionsPerAddressMax)
+            share: network.share,
+            isOverAddressLimit: network.connections > snapshot.limits.connectionsPerAddressMax)
         hand(arrival)
     }
 

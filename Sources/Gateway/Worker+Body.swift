@@ -16,7 +16,7 @@ extension Worker {
     mutating func receiveBody(of exchange: Exchange, from client: Client) {
         exchange.stage = .receivingBody
         exchange.bodyBeganAt = now
-        guard hasRoom(for: 0, in: exchange) else {
+        guard hasRoom(for: 0, in: exchange, of: client) else {
             return refuse(exchange, of: client, .memoryShort)
         }
         watchBodyRate(of: exchange, from: client)
@@ -39,7 +39,7 @@ extension Worker {
             return nil
         }
         exchange.body = buffers.take()
-        guard hasRoom(for: 0, in: exchange) else {
+        guard hasRoom(for: 0, in: exchange, of: client) else {
             refuse(exchange, of: client, .memoryShort)
             return nil
         }
@@ -71,7 +71,7 @@ extension Worker {
 
     private mutating func movePlainBody(of exchange: Exchange, from client: Client) -> Bool {
         // Of what is at hand no more can become body than it is long.
-        guard hasRoom(for: client.bodyBytesAtHand(of: exchange), in: exchange) else {
+        guard hasRoom(for: client.bodyBytesAtHand(of: exchange), in: exchange, of: client) else {
             refuse(exchange, of: client, .memoryShort)
             return true
         }
@@ -88,7 +88,7 @@ extension Worker {
     private mutating func moveEncodedBody(
         of exchange: Exchange, from client: Client, _ inspection: Inspection
     ) -> Bool {
-        guard hasRoom(for: Worker.bodyStep, in: exchange) else {
+        guard hasRoom(for: Worker.bodyStep, in: exchange, of: client) else {
             refuse(exchange, of: client, .memoryShort)
             return true
         }
@@ -147,7 +147,7 @@ extension Worker {
     /// Judges the lines that are complete, so that little is left to do when the last one is.
     private mutating func judgeBody(of exchange: Exchange, from client: Client) {
         exchange.inspection?.judge(exchange.body.span, isComplete: false)
-        if !hasRoom(for: 0, in: exchange) { refuse(exchange, of: client, .memoryShort) }
+        if !hasRoom(for: 0, in: exchange, of: client) { refuse(exchange, of: client, .memoryShort) }
     }
 
     /// The last byte has come. Was that all, and is it what a Pushgateway takes?
@@ -181,7 +181,7 @@ extension Worker {
 
     /// Sets aside what the body needs in memory once `count` more bytes of it are there: its declared
     /// length from the start, everything else in steps. False when the gate holds too much already.
-    private func hasRoom(for count: Int, in exchange: Exchange) -> Bool {
+    private func hasRoom(for count: Int, in exchange: Exchange, of client: Client) -> Bool {
         var needed = exchange.body.count + count
         if exchange.coding == .identity, case .length(let length) = exchange.framing {
             needed = length
@@ -194,16 +194,17 @@ extension Worker {
         let isDeclared = exchange.reservedBytes == 0 && count == 0
         let step = isDeclared ? missing : max(missing, Worker.bodyStep)
         let max = exchange.snapshot.limits.bufferedBytesMax
-        guard process.budgets.reserve(bytes: step, max: max) else { return false }
-        exchange.reservedBytes += step
-        return true
+        let isReserved = process.budgets.reserve(
+            bytes: step, atop: exchange.reservedBytes, of: client.share, max: max)
+        if isReserved { exchange.reservedBytes += step }
+        return isReserved
     }
 
     /// Gives back what an exchange that is over has taken.
-    mutating func release(_ exchange: Exchange) {
+    mutating func release(_ exchange: Exchange, of client: Client) {
         settle(exchange)
         inspections.end(exchange)
-        process.budgets.release(bytes: exchange.reservedBytes)
+        process.budgets.release(bytes: exchange.reservedBytes, of: client.share)
         exchange.reservedBytes = 0
         if exchange.body.capacity > 0 { buffers.give(exchange.takeBody()) }
         if exchange.input.capacity > 0 { buffers.give(exchange.takeInput()) }

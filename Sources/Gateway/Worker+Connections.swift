@@ -27,8 +27,8 @@ extension Worker {
         }
         let ticket = clients.reserve()
         let client = Client(
-            ticket: ticket, socket: socket, peer: arrival.peer, tls: session, snapshot: snapshot,
-            at: now)
+            ticket: ticket, socket: socket, peer: arrival.peer, share: arrival.share,
+            tls: session, snapshot: snapshot, at: now)
         clients.insert(client, at: ticket)
         setHandshakeDeadline(of: client)
         do throws(Errno) {
@@ -255,7 +255,7 @@ extension Worker {
 
     /// Nobody is inside it any more. Its connection is active while it has one.
     private mutating func end(_ exchange: Exchange, of client: Client) {
-        release(exchange)
+        release(exchange, of: client)
         exchanges.give(exchange)
         client.http2?.end(exchange)
         client.exchange = nil

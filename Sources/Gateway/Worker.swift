@@ -37,6 +37,7 @@ enum Drain: Sendable {
 struct Arrival: Sendable {
     let socket: Int32
     let peer: SocketAddress
+    let share: NetworkShare
     /// Its address has more connections than it may: one of them has to go.
     let isOverAddressLimit: Bool
 }

@@ -7,9 +7,10 @@ import ssl
 import threading
 import time
 
-from frames import (ACK, CALM, CLOSED, COMPRESSION, CONTINUATION, END_HEADERS, END_STREAM, FLOW_CONTROL, FRAME_SIZE,                     NO_ERROR, PREFACE, PRIORITY, PROTOCOL, REFUSED, SETTINGS, SETTINGS_TIMEOUT,
-                    WINDOW_SIZE, WINDOW_UPDATE, Alive, Ended, Peer, Reset, data, frame, get, goaway, head, headers, literal,
-                    ping, post, post_head, priority, reset, section, settings, widen)
+from frames import (ACK, CALM, CLOSED, COMPRESSION, CONTINUATION, END_HEADERS, END_STREAM, FLOW_CONTROL, FRAME_SIZE,
+                    NO_ERROR, PREFACE, PRIORITY, PROTOCOL, REFUSED, SETTINGS, SETTINGS_TIMEOUT, WINDOW_SIZE, WINDOW_UPDATE,
+                    Alive, Ended, Peer, Reset, data, frame, get, goaway, head, headers, literal, ping, post, post_head,
+                    priority, reset, section, settings, widen)
 from gate import BODY, PATH, Gate, login
 from recorder import OK
 from table import Does, Elsewhere, NotHere, Row, expect_forwarded
@@ -159,6 +160,20 @@ def too_many_streams(gate):
         peer.expect_end(CALM)
         refused = [found for found in peer.streams.values() if found.reset == REFUSED]
         expect(1000 < len(refused) <= 1060, f"{len(refused)} were refused")
+
+
+def gone_silent(gate):
+    """Closed on its side and never acknowledging, with a push that the Pushgateway does not answer."""
+    is_over = threading.Event()
+    gate.recorder.reply = lambda *_: is_over.wait(8) and False
+    try:
+        with Peer(gate, acknowledges=False) as peer:
+            peer.say(post())
+            peer.finish()
+            expect(peer.ended(), "the connection stays")
+    finally:
+        is_over.set()
+        gate.recorder.reply = OK
 
 
 # Header sections
@@ -485,17 +500,21 @@ def sequential_streams(gate):
 
 
 def many_slow_bodies(gate):
-    """What bodies may hold of the memory is bounded for all of them: the rest is told 503 at once."""
+    """What bodies may hold of the memory is bounded: of one address by as much as it leaves to others, which are served
+    meanwhile. The rest is told 503 at once."""
     memory, peers = gate.resident_bytes(), [Peer(gate) for _ in range(6)]
     for peer in peers:
         peer.say(*(post_head((b"content-length", b"%d" % (64 << 10)), stream=stream) for stream in ODD[:32]))
-    expected = 6 * 32 - 16
+    expected = 6 * 32 - 8
     refused = []
     for peer in peers:
         peer.wait(lambda: False, 0.3)
         refused += [found for found in peer.streams.values() if found.status == 503]
     expect(len(refused) == expected, f"{len(refused)}, not {expected} are told 503")
     expect(gate.resident_bytes() - memory < 8 << 20, "memory")
+    with Peer(gate, source="127.0.1.79") as other:
+        other.say(post())
+        other.expect_status(200)
     for peer in peers:
         peer.socket.close()
     time.sleep(0.2)
@@ -657,6 +676,7 @@ ROWS = [
     Row("B026", "SETTINGS with many entries", ended_calmly, settings(*[(3, 100)] * 33), settings(*[(0xff, 1)] * 2730)),
     Row("B027", "settings that are never acknowledged", Ended(SETTINGS_TIMEOUT, acknowledges=False), b"", post(), get(),
         gate=QUICK),
+    Row("B027", "the same, by who has closed his side", Does("ended"), gone_silent, gate=QUICK),
     Row("B028", "windows of many streams changed again and again", ended_calmly, churned_windows),
     Elsewhere("B029", "settings out of their bounds (6.5.2)", CONFORMANCE),
     Row("B030", "a flood of PRIORITY", Flooded(), lambda stream: priority(stream, 0), lambda _: priority(7, 5)),

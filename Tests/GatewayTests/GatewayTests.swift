@@ -60,26 +60,41 @@ import Testing
 }
 
 @Suite struct BudgetsTests {
-    @Test func `bytes are reserved up to the bound and not one more`() {
-        let budgets = Budgets()
-        #expect(budgets.reserve(bytes: 60, max: 100))
-        #expect(!budgets.reserve(bytes: 41, max: 100))
-        #expect(budgets.reserve(bytes: 40, max: 100))
-        budgets.release(bytes: 60)
-        #expect(budgets.reserve(bytes: 60, max: 100))
-        #expect(!budgets.reserve(bytes: .max, max: 100))
+    private let budgets = Budgets()
+    private let one = NetworkShare()
+    private let other = NetworkShare()
+
+    @Test func `a single body may have what there is, and not one byte more`() {
+        #expect(budgets.reserve(bytes: 60, atop: 0, of: one, max: 100))
+        #expect(!budgets.reserve(bytes: 41, atop: 60, of: one, max: 100))
+        #expect(budgets.reserve(bytes: 40, atop: 60, of: one, max: 100))
+        #expect(!budgets.reserve(bytes: 1, atop: 0, of: other, max: 100))
+        budgets.release(bytes: 60, of: one)
+        #expect(budgets.reserve(bytes: 60, atop: 0, of: other, max: 100))
+        #expect(!budgets.reserve(bytes: .max, atop: 0, of: other, max: 100))
+    }
+
+    @Test func `several bodies of a network may have as much as they leave to others`() {
+        let taken = (0..<100).prefix { _ in
+            budgets.reserve(bytes: 1, atop: 0, of: one, max: 100)
+        }
+        #expect(taken.count == 50)
+        let takenOfRest = (0..<100).prefix { _ in
+            budgets.reserve(bytes: 1, atop: 0, of: other, max: 100)
+        }
+        #expect(takenOfRest.count == 25)
+        #expect(budgets.reserve(bytes: 25, atop: 0, of: NetworkShare(), max: 100))
     }
 
     @Test func `connections count by IPv4 address and by IPv6 network`() throws {
-        let budgets = Budgets()
         let addresses = try [
             "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1",
         ]
         .map { try #require(IPAddress($0)) }
-        #expect(addresses.map { budgets.open(from: $0) } == [1, 1, 1, 2, 1])
+        #expect(addresses.map { budgets.open(from: $0).connections } == [1, 1, 1, 2, 1])
         #expect(budgets.connectionCount == 5)
         budgets.close(from: addresses[2])
-        #expect(budgets.open(from: addresses[3]) == 2)
+        #expect(budgets.open(from: addresses[3]).connections == 2)
     }
 }
 
