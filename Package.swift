@@ -93,7 +93,8 @@ let package = Package(
         .target(
             name: "Catalogue", dependencies: ["Bytes", "Exposition"], swiftSettings: dataPath),
         .target(name: "Gzip", dependencies: ["Bytes", "CZlib"], swiftSettings: dataPath),
-        .target(name: "HTTP", dependencies: ["Bytes", "CNghttp2"], swiftSettings: dataPathOfObjects),
+        .target(
+            name: "HTTP", dependencies: ["Bytes", "CNghttp2"], swiftSettings: dataPathOfObjects),
         .target(name: "Admission", dependencies: ["Bytes", "CCrypt"], swiftSettings: dataPath),
         .target(
             name: "Configuration", dependencies: ["Bytes", "CYAML"],

@@ -1,6 +1,7 @@
 // What Glibc's Swift module leaves out: the descriptors that Linux makes events of, and functions
 // that the C library declares only for _GNU_SOURCE, which a module cannot define for another.
 #pragma once
+#include <malloc.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <netinet/tcp.h>

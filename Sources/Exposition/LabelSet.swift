@@ -12,18 +12,21 @@ struct LabelSet: ~Copyable, Sendable {
     var count: Int { Int(mark.count) }
 
     /// What is known of the labels up to some place in the line.
+    ///
+    /// The numbers do not stand side by side: they would be copied as one block, which has to wait for
+    /// those that were written just before.
     struct Mark {
         /// One hash of the pairs of names and values that tell this series from others.
         var hash: UInt64 = 0
+        /// The quantile, or the upper bound of a bucket, once a label gave it.
+        var bound: Float?
+        fileprivate(set) var count: UInt32 = 0
+        /// Whether one of the other pairs contradicts the group.
+        var isOverwritten = false
         /// One hash of the other pairs, zero without any. They are labels that the Pushgateway gives
         /// every sample, whatever it had: those of the group, and `instance=""` where the group has
         /// no `instance`. Any other label tells series apart, even without a value.
         var ignored: UInt32 = 0
-        fileprivate(set) var count: UInt32 = 0
-        /// Whether one of those contradicts the group.
-        var isOverwritten = false
-        /// The quantile, or the upper bound of a bucket, once a label gave it.
-        var bound: Float?
     }
 
     @inline(__always)

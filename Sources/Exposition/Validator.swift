@@ -136,25 +136,12 @@ public struct Validator: ~Copyable, Sendable {
     }
 
     /// How much of the heap the tables hold now, in bytes. They grow with the body, to about 90 bytes
-    /// a series and 150 a family, and never shrink by themselves.
+    /// a series and 150 a family, and never shrink.
     public var storageBytes: Int {
         families.storageBytes &+ series.storageBytes &+ labels.storageBytes
             &+ lastLabels.storageBytes &+ messages.storageBytes
             &+ complaints.capacity &* MemoryLayout<Complaint>.stride
             &+ helpDemands.capacity &* MemoryLayout<HelpDemand>.stride &+ scratch.capacity
-    }
-
-    /// Forgets the last body and gives the tables' storage back, but for what a new validator has.
-    public mutating func releaseStorage() {
-        reset()
-        families = Families()
-        series = SeriesTable()
-        labels = LabelSet()
-        lastLabels = LastLabels()
-        messages = FamilyMessages()
-        complaints = []
-        helpDemands = []
-        scratch = []
     }
 
     /// Judges the complete lines, or messages, of `body` that are not judged yet.

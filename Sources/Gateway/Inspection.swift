@@ -16,8 +16,8 @@ final class Inspection {
     private(set) var encodedBytes = 0
     /// More comes out of what has arrived than a single step lets out.
     private(set) var isInflating = false
-    /// How much of the body has been judged.
-    private var judgedBytes = 0
+    /// What its tables have taken of the heap when the body began.
+    private var keptBytes = 0
 
     fileprivate init(rules: Rules) { validator = Validator(rules: rules) }
 
@@ -38,18 +38,19 @@ final class Inspection {
         return hash
     }
 
-    /// What it keeps in memory beyond what is allowed to each.
+    /// What the body has made it take in memory, beyond what each may.
     var excessBytes: Int {
-        // A series takes four bytes of a body at least, and 250 here at most.
-        if judgedBytes <= 512 && decoder == nil { return 0 }
         let storage =
             validator.storageBytes + encoded.capacity
             + (decoder == nil ? 0 : GzipDecoder.storageBytes)
-        return max(0, storage - InspectionPool.storageBytesMax)
+        return max(0, storage - max(keptBytes, InspectionPool.freeBytes))
     }
+
+    var storageBytes: Int { validator.storageBytes }
 
     /// Makes ready for the body of a push.
     fileprivate func begin(_ exchange: Exchange) throws(GzipError) {
+        keptBytes = validator.storageBytes
         validator.reset(for: exchange.format)
         exchange.key.withJob { job in
             validator.group.append(name: ("job" as StaticString).span, value: job)
@@ -64,15 +65,12 @@ final class Inspection {
                 decodedBytesMax: limits.bodyBytesMax, ratioMax: limits.inflateRatioMax))
     }
 
-    /// Forgets the body. Tables that a huge one made grow are given back.
+    /// Forgets the body. The tables are kept as they are.
     fileprivate func end() {
-        if decoder != nil {
-            decoder = nil
-            encoded = ByteBuffer()
-            (encodedBytes, isInflating) = (0, false)
-        }
-        if excessBytes > 0 { validator.releaseStorage() }
-        judgedBytes = 0
+        guard decoder != nil else { return }
+        decoder = nil
+        encoded = ByteBuffer()
+        (encodedBytes, isInflating) = (0, false)
     }
 
     /// Decompresses what has arrived, as much as one step lets out, behind `body`.
@@ -88,7 +86,6 @@ final class Inspection {
 
     /// Judges the lines that have come since the last time; with `isComplete` the rest too.
     func judge(_ body: Span<UInt8>, isComplete: Bool) {
-        judgedBytes = body.count
         validator.validate(body, isComplete: isComplete)
     }
 }
@@ -96,29 +93,43 @@ final class Inspection {
 /// Inspections that are not needed, with their tables, for the bodies that come next.
 struct InspectionPool: ~Copyable {
     private var kept: [Inspection] = []
+    private var keptBytes = 0
     /// Whose rules the kept ones go by.
     private var snapshot: Snapshot?
 
-    private static let keptMax = 16
-    /// What each may keep. Bodies that need no more are not charged for it.
-    static let storageBytesMax = 64 << 10
+    private static let keptMax = 32
+    /// What all together may keep.
+    private static let keptBytesMax = 4 << 20
+    /// Bodies that need no more than this each are not charged for it.
+    static let freeBytes = 64 << 10
 
     mutating func begin(_ exchange: Exchange) throws(GzipError) {
         if snapshot !== exchange.snapshot {
             kept.removeAll()
+            keptBytes = 0
             snapshot = exchange.snapshot
         }
-        let inspection = kept.popLast() ?? Inspection(rules: Rules(exchange.snapshot))
+        let inspection = takeKept() ?? Inspection(rules: Rules(exchange.snapshot))
         try inspection.begin(exchange)
         exchange.inspection = inspection
+    }
+
+    private mutating func takeKept() -> Inspection? {
+        guard let inspection = kept.popLast() else { return nil }
+        keptBytes -= inspection.storageBytes
+        return inspection
     }
 
     mutating func end(_ exchange: Exchange) {
         guard let inspection = exchange.inspection else { return }
         exchange.inspection = nil
         inspection.end()
-        let isKept = kept.count < InspectionPool.keptMax && snapshot === exchange.snapshot
-        if isKept { kept.append(inspection) }
+        let bytes = inspection.storageBytes
+        guard kept.count < InspectionPool.keptMax, snapshot === exchange.snapshot,
+            keptBytes + bytes <= InspectionPool.keptBytesMax
+        else { return }
+        keptBytes += bytes
+        kept.append(inspection)
     }
 }
 

@@ -44,7 +44,7 @@ extension Worker {
             return nil
         }
         if exchange.coding == .identity, case .length(let length) = exchange.framing {
-            exchange.body.reserve(min(length, Worker.bodyStep))
+            exchange.body.reserve(length)
         }
         return exchange.inspection
     }

@@ -32,6 +32,7 @@ struct Serve: ParsableCommand {
 
     private func serve() throws {
         Machine.forbidCoreDumps()
+        Machine.keepFreedMemory()
         // A wish that comes while the configuration is read is followed afterwards.
         let signals = try Server.takeSignals()
         Library.prepare()
