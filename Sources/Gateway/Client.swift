@@ -15,6 +15,8 @@ final class Client {
     let acceptedAt: Instant
     private(set) var tls: TLSConnection
     var phase = Phase.handshaking
+    /// Our part of the handshake has been sent.
+    var hasAnsweredHandshake = false
 
     /// Decrypted bytes that are not understood yet. Has storage only while there are some.
     var input = ByteBuffer()
@@ -101,6 +103,7 @@ final class Client {
 
     func handshake() throws(TLSError) -> TLSConnection.Step { try tls.handshake() }
 
+    var hasSpoken: Bool { tls.hasSpoken }
     var isVersion13: Bool { tls.isVersion13 }
 
     /// Reads once, at most one record and what fits.

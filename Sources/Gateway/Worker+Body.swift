@@ -183,19 +183,19 @@ extension Worker {
     /// length from the start, everything else in steps. False when the gate holds too much already.
     private func hasRoom(for count: Int, in exchange: Exchange, of client: Client) -> Bool {
         var needed = exchange.body.count + count
+        var step = Worker.bodyStep
         if exchange.coding == .identity, case .length(let length) = exchange.framing {
-            needed = length
+            (needed, step) = (length, 0)
         }
         // A body that has begun has a buffer, however little of it is filled.
         if exchange.inspection != nil { needed = max(needed, buffers.bufferBytes) }
         needed += exchange.inspection?.excessBytes ?? 0
         let missing = needed - exchange.reservedBytes
         guard missing > 0 else { return true }
-        let isDeclared = exchange.reservedBytes == 0 && count == 0
-        let step = isDeclared ? missing : max(missing, Worker.bodyStep)
-        let max = exchange.snapshot.limits.bufferedBytesMax
+        step = max(step, missing)
         let isReserved = process.budgets.reserve(
-            bytes: step, atop: exchange.reservedBytes, of: client.share, max: max)
+            bytes: step, atop: exchange.reservedBytes, of: client.share,
+            max: exchange.snapshot.limits.bufferedBytesMax)
         if isReserved { exchange.reservedBytes += step }
         return isReserved
     }

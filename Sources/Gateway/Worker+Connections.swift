@@ -43,12 +43,22 @@ extension Worker {
         deadlines.set(client.ticket.slot, at: min(end, now + Worker.handshakeGrace))
     }
 
-    /// At the limit nobody is let in, and who has had a second for his handshake gives way: he is the likeliest
-    /// to be nobody, while those who came at once only wait for each other.
+    /// Who has our part of the handshake, for which he may have waited long, is given time for his.
+    private mutating func noteAnsweredHandshake(of client: Client) {
+        guard !client.hasAnsweredHandshake, client.hasSpoken else { return }
+        client.hasAnsweredHandshake = true
+        setHandshakeDeadline(of: client)
+    }
+
+    /// At the limit nobody is let in, and who has had a second for his part of the handshake gives way: he is
+    /// the likeliest to be nobody, while those who came at once only wait for each other. Not he of whom
+    /// there is something to read: it is he who waits for us.
     private mutating func expireHandshake(of client: Client) {
         if now >= client.acceptedAt + snapshot.timeouts.handshake {
             depart(client, because: .handshakeTooSlow)
-        } else if process.budgets.handshakesUnderWay >= snapshot.limits.handshakesMax {
+        } else if process.budgets.handshakesUnderWay >= snapshot.limits.handshakesMax,
+            !Socket.hasUnread(client.socket)
+        {
             depart(client, because: .madeRoom)
         } else {
             setHandshakeDeadline(of: client)
@@ -102,7 +112,9 @@ extension Worker {
                 if let connection = client.http2 { begin(connection, of: client) }
                 watch(client, for: .reading)
                 receive(client)
-            case .wantsRead: watch(client, for: .reading)
+            case .wantsRead:
+                watch(client, for: .reading)
+                noteAnsweredHandshake(of: client)
             case .wantsWrite: watch(client, for: .writing)
             case .finished, .cut: depart(client, because: .peerGone)
             }

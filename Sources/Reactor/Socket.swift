@@ -80,6 +80,12 @@ package enum Socket {
         return unsafe ioctl(socket.number, UInt(TIOCOUTQ), &count) == 0 && count > 0
     }
 
+    /// Has the peer sent something that was not read? (tcp(7), SIOCINQ)
+    package static func hasUnread(_ socket: borrowing FileDescriptor) -> Bool {
+        var count: Int32 = 0
+        return unsafe ioctl(socket.number, UInt(FIONREAD), &count) == 0 && count > 0
+    }
+
     /// Lets nothing outlive the close that follows: what is not taken is lost, and the peer reset.
     package static func resetOnClose(_ socket: borrowing FileDescriptor) {
         var linger = linger(l_onoff: 1, l_linger: 0)

@@ -78,6 +78,9 @@ package struct TLSConnection: ~Copyable {
     /// would miss a whole record that read-ahead took off the socket.)
     package var hasPending: Bool { unsafe SSL_has_pending(ssl) == 1 }
 
+    /// Has anything been sent, such as our part of the handshake?
+    package var hasSpoken: Bool { unsafe BIO_number_written(SSL_get_wbio(ssl)) > 0 }
+
     /// Did the handshake agree on TLS 1.3? Otherwise it was 1.2, the only other one offered.
     package var isVersion13: Bool { unsafe SSL_version(ssl) == TLS1_3_VERSION }
 

@@ -1,5 +1,6 @@
 """What the gate does for one request it does for each stream: the rest of its rules, over HTTP/2."""
 
+import contextlib
 import gzip
 import random
 import time
@@ -130,10 +131,14 @@ def anything_in_any_order(gate, seed=7):
                     peer.expect_status(status, stream)
     gate.recorder.reply = OK
     expect(wait_for(lambda: gate.metric('kanmon_connections{state="active"}') == 0), "something is under way for ever")
-    with Peer(gate) as peer:
-        peer.say(*(post_head((b"content-length", b"%d" % (1 << 20)), stream=stream) for stream in ODD[:9]))
-        refused = peer.wait(lambda: peer.streams[17].status == 503)
-        expect(refused and not any(peer.streams[stream].status for stream in ODD[:8]), "memory is held for ever")
+    # All the memory there is, by an address for each megabyte.
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(Peer(gate, source=f"127.0.1.{number}")) for number in range(1, 10)]
+        for peer in peers:
+            peer.say(post_head((b"content-length", b"%d" % (1 << 20))))
+            peer.wait(lambda: peer.streams[1].status, 0.1)
+        statuses = [peer.streams[1].status for peer in peers]
+        expect(statuses == [None] * 8 + [503], f"memory is held for ever: {statuses}")
 
 
 def begin_something(peer, stream, chance, under_way, expected):

@@ -122,6 +122,12 @@ class Connection:
     def say_goodbye(self):
         """close_notify, without waiting for the gate's."""
         try:
+            # OpenSSL gives up reading when it closes over records that have come already.
+            while more := self.tls.read(1 << 16):
+                self.received += more
+        except ssl.SSLError:
+            pass
+        try:
             self.tls.unwrap()
         except ssl.SSLError:
             pass

@@ -43,8 +43,10 @@ struct UsersFuzzer {
         let fields = line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
         if fields.count > 1, fields[1].count >= 20 {
             let secret = String(decoding: fields[1].suffix(20), as: UTF8.self)
-            let isName = String(decoding: fields[0], as: UTF8.self).contains(secret)
-            promise(isName || !problem.sentence.contains(secret), "no hash is shown")
+            // A name is shown, also one that is the end of a hash.
+            let name = String(decoding: fields[0], as: UTF8.self)
+            let sentence = problem.sentence.replacing("FILE \(name)", with: "")
+            promise(!sentence.contains(secret), "no hash is shown")
         }
     }
 
