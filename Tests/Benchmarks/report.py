@@ -122,11 +122,11 @@ def details(result):
 
 def summary(results, arguments):
     """One line a scenario."""
-    lines = [row("scenario", "figure", "Kanmon", "beside", "", "ratio (least..most)", "wanted"),
-             row("---", "---", "---:", "---", "---:", "---:", "---")]
+    lines = [row("scenario", "figure", "Kanmon", "beside", "", "ratio (least..most)"),
+             row("---", "---", "---:", "---", "---:", "---:")]
     for result in results:
         if result.skipped:
-            lines.append(row(result.scenario.title, "", "", "", "", "", f"skipped: {result.skipped}"))
+            lines.append(row(result.scenario.title, f"skipped: {result.skipped}", "", "", "", ""))
             continue
         first, *others = [one.name for one in result.scenario.contestants]
         figure = result.scenario.figure
@@ -134,8 +134,7 @@ def summary(results, arguments):
         lines.append(row(
             result.scenario.title, FIGURES[figure][0], result.outcome(first), "<br>".join(others),
             "<br>".join(map(result.outcome, others)),
-            "<br>".join(str(ratios.get(other, "")) for other in others),
-            "<br>".join(ratios[other].judged if other in ratios else "" for other in others)))
+            "<br>".join(str(ratios.get(other, "")) for other in others)))
     return "\n".join([surroundings(arguments), "", *lines, ""])
 
 
