@@ -1,7 +1,7 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
 .PHONY: help run test e2e alert-test deploy pictures build static check differential fuzz sanitize hostile attacks faults confined smoke bench \
-	install deb package-test clean
+	rotate-drill install deb package-test clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
@@ -93,6 +93,11 @@ confined: ## The end-to-end tests with the gate under the system-call filter of 
 smoke: ## Pushes through the running gate and reads it back from the Pushgateway.
 	@deploy/dev/install.sh smoke
 	@deploy/dev/smoke.sh
+
+rotate-drill: ## Rehearses the change of password and certificate, with a gate of its own; 10 seconds.
+	@deploy/dev/install.sh run
+	$(if $(KANMON),,swift build --configuration release --product kanmon)
+	@deploy/drill/rotate.sh
 
 bench: build ## Beside nginx, HAProxy and the Pushgateway's parser, 15 minutes; BENCH='--quick keepalive'.
 	@deploy/dev/install.sh bench
