@@ -3,9 +3,10 @@ import Gateway
 import HTTP
 import TLS
 
-/// What this program is and what it was made with.
+/// What this program is and what it was made with. The number stands here and in the newest entry of
+/// CHANGELOG.md; package and manual take it from here.
 enum Version {
-    static let number = "0.1.0"
+    static let number = "0.2.0"
 
     static var text: String {
         """

@@ -6,7 +6,8 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 
 tests=(Tests/EndToEnd/cron_to_alert.py Tests/Push/run.sh Tests/Alerts/check.py Tests/Moving/compose.py
-    Tests/Moving/deploy.py Tests/Moving/migration.py)
+    Tests/Moving/deploy.py Tests/Moving/migration.py Tests/Release/drill.py
+    Tests/Release/planting.py Tests/Release/stages.py)
 KANMON=$(realpath "${KANMON-.build/debug/kanmon}")
 export KANMON PYTHONDONTWRITEBYTECODE=1
 # The longest takes two minutes on two processors that have nothing else to do.

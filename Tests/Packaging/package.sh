@@ -89,7 +89,12 @@ installation() {
     holds "the log folder is the gate's" has_mode "750 kanmon:kanmon" /var/log/kanmon
     holds "nothing of it can be written by others" \
         test -z "$(dpkg -L kanmon | xargs -d '\n' -I{} find {} -maxdepth 0 ! -type l -perm /o+w)"
-    holds "the program runs" kanmon --version
+    local version
+    version=$(dpkg-query --show --showformat='${Version}' kanmon)
+    holds "the program says the package's version" grep -q "^kanmon $version " <(kanmon --version)
+    holds "so does its manual" grep -q "kanmon $version" <(zcat /usr/share/man/man1/kanmon.1.gz)
+    holds "and the newest entry of its changelog" \
+        grep -q "^## $version" <(zcat /usr/share/doc/kanmon/changelog.gz | grep -m1 '^## ')
     holds "the units are sound" systemd-analyze verify kanmon.service kanmon.socket
     holds "there is a manual for the program" test -s /usr/share/man/man1/kanmon.1.gz
     holds "and one for its configuration" test -s /usr/share/man/man5/kanmon.yml.5.gz

@@ -21,7 +21,7 @@ case $purpose in
     test) packages=("${build[@]}" "${journeys[@]}" "${faults[@]}") ;;
     attacks) packages=("${build[@]}" "${serve[@]}" python3 python3-hpack python3-h2
         nghttp2-client golang-go) ;;
-    e2e) packages=("${build[@]}" "${stack[@]}") ;;
+    e2e) packages=("${build[@]}" "${stack[@]}" "${package[@]}") ;;
     confined) packages=("${build[@]}" "${journeys[@]}" systemd linux-libc-dev) ;;
     package) packages=("${package[@]}") ;;
     package-test) packages=("${package[@]}" "${serve[@]}" systemd iproute2) ;;

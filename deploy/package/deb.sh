@@ -5,6 +5,7 @@ cd "$(dirname "$0")/../.."
 
 program=.build-static/release/kanmon
 folder=.build-static
+version=$(deploy/package/version.sh)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 
@@ -15,7 +16,7 @@ main() {
     put_documents
     put_control
     local package
-    package=$folder/kanmon_$(version)_$(architecture).deb
+    package=$folder/kanmon_${version}_$(architecture).deb
     dpkg-deb --root-owner-group -Zxz --build "$stage/root" "$package" >/dev/null
     ln -sf "${package##*/}" "$folder/kanmon.deb"
     echo "Made $package; it needs: $(dpkg-deb --field "$package" Depends)"
@@ -31,7 +32,7 @@ put_documents() {
 put_control() {
     local control=$stage/root/DEBIAN script
     install -d -m 0755 "$control"
-    sed -e "s|@VERSION@|$(version)|; s|@ARCHITECTURE@|$(architecture)|; s|@LIBRARIES@|$(libraries)|" \
+    sed -e "s|@VERSION@|$version|; s|@ARCHITECTURE@|$(architecture)|; s|@LIBRARIES@|$(libraries)|" \
         -e "s|@SIZE@|$(du -sk --exclude=DEBIAN "$stage/root" | cut -f1)|" \
         deploy/package/control.in >"$control/control"
     echo /etc/kanmon/kanmon.yml >"$control/conffiles"
@@ -39,11 +40,6 @@ put_control() {
         install -m 0755 "deploy/package/$script" "$control/$script"
     done
     (cd "$stage/root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$control/md5sums"
-}
-
-# The one place where the version is written.
-version() {
-    sed -n 's/.*static let number = "\([^"]*\)".*/\1/p' Sources/kanmon/Version.swift
 }
 
 architecture() {

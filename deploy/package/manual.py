@@ -10,6 +10,7 @@ What only a person can write stands in deploy/man/NAME.in; the line .\\" GENERAT
 import json
 import pathlib
 import re
+import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -26,8 +27,7 @@ def main():
 
 
 def version():
-    source = (ROOT / "Sources/kanmon/Version.swift").read_text()
-    return re.search(r'static let number = "([^"]+)"', source).group(1)
+    return subprocess.check_output([ROOT / "deploy/package/version.sh"], text=True).strip()
 
 
 def verbs(help_text):
