@@ -7,7 +7,7 @@ import Testing
 /// it must reach the same group.
 @Suite(.enabled(if: Pushgateway.isInstalled, "prometheus-pushgateway and curl are not installed"))
 struct PushgatewayAgreementTests {
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(10)))
     func `a path and its canonical form reach the same group`() async throws {
         let pushgateway = try await Pushgateway()
         defer { pushgateway.stop() }

@@ -437,7 +437,7 @@ import Testing
         #expect(AccessRules().accountHolders(in: file).isEmpty)
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func `many threads together get no more than the limit`() {
         let quotas = Quotas([Self.holder(pushes: 1000, bytes: 90_000, groups: 8)])
         let granted = Atomic(0)

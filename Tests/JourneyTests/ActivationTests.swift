@@ -95,13 +95,14 @@ import Testing
             upstream: pushgateway.port, settings: "listen: \"127.0.0.1:\(port)\"",
             launcher: Launcher.holding(port: port, pauseSeconds: 1))
         #expect(try gate.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
-        for kill in [SIGKILL, SIGTERM, SIGKILL] {
+        for (count, kill) in zip(1..., [SIGKILL, SIGTERM, SIGKILL]) {
+            #expect(gate.hasStarted(times: count))
             let processID = try #require(gate.currentProcessID)
             #expect(Glibc.kill(processID, kill) == 0)
             while Glibc.kill(processID, 0) == 0 { usleep(1000) }
             #expect(try gate.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
         }
-        #expect(gate.program.output.matches(of: /starting kanmon/).count == 4)
+        #expect(gate.hasStarted(times: 4))
     }
 
     @Test func `a gate that drains leaves the queue of a passed socket to the next`() throws {
@@ -161,7 +162,17 @@ import Testing
 }
 
 extension Gate {
-    /// The gate that a holding launcher started last.
+    /// Whether a holding launcher has started so many, which is read later than the last may serve.
+    func hasStarted(times: Int) -> Bool {
+        let found = program.waitForOutput(within: 10) { output in
+            let starts = output.matches(of: /starting kanmon/).count
+            return starts == times && output.matches(of: /(?m)^gate \d+$/).count == times
+                ? output : nil
+        }
+        return found != nil
+    }
+
+    /// The gate that it started last.
     var currentProcessID: Int32? {
         program.output.matches(of: /(?m)^gate (\d+)$/).last.flatMap { Int32($0.1) }
     }

@@ -4,7 +4,7 @@ import Testing
 /// What a push on a kept connection may cost. Nothing here depends on how fast the machine is.
 @Suite(
     .enabled(if: Programs.pushgateway != nil, "prometheus-pushgateway is not installed"),
-    .timeLimit(.minutes(3)))
+    .timeLimit(.minutes(10)))
 struct BudgetTests {
     private static let pushes = 400
     /// As gates are run, with a line for each push.

@@ -4,7 +4,7 @@ import Testing
 /// The time of day jumps while the gate runs. Only what people read follows it.
 @Suite(
     .enabled(if: Faketime.library != nil, "libfaketime is not installed"),
-    .timeLimit(.minutes(5)))
+    .timeLimit(.minutes(10)))
 struct ClockTests {
     /// A gate whose time of day the test sets; the clock of deadlines stays as it is.
     private final class Clockwork {

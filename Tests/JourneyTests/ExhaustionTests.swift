@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A gate that may have no more descriptors, or no more memory.
-@Suite(.timeLimit(.minutes(5))) struct ExhaustionTests {
+@Suite(.timeLimit(.minutes(10))) struct ExhaustionTests {
     /// Lets the gate have so many more descriptors than it has, and no more. The limit is of their numbers,
     /// of which the lowest free one is always taken.
     private func leave(_ count: Int, to gate: Gate) throws {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Files that are not what they should be, at the start and while the gate runs.
-@Suite(.timeLimit(.minutes(5))) struct FileFaultTests {
+@Suite(.timeLimit(.minutes(10))) struct FileFaultTests {
     /// What stands where a file should be.
     enum Impostor: CaseIterable {
         case fifo, device, folder, endless, huge, loop, dangling, socket

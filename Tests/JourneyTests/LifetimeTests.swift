@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Signals, standing still, sudden death, and surroundings that mean no good.
-@Suite(.timeLimit(.minutes(5))) struct LifetimeTests {
+@Suite(.timeLimit(.minutes(10))) struct LifetimeTests {
     @Test func `signals that are meant for others change nothing`() throws {
         let pushgateway = try Pushgateway()
         let gate = try Gate(upstream: pushgateway.port)
