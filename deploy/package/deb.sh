@@ -43,7 +43,7 @@ put_control() {
 
 # The one place where the version is written.
 version() {
-    sed -n 's/.*static let number = "\([^"]*\)".*/\1/p' Sources/kanmon/Version.swift
+    sed -n 's/.*static let number = "\([^"]*\)".*/\1/p' Sources/Console/Release.swift
 }
 
 architecture() {

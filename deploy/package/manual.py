@@ -26,7 +26,7 @@ def main():
 
 
 def version():
-    source = (ROOT / "Sources/kanmon/Version.swift").read_text()
+    source = (ROOT / "Sources/Console/Release.swift").read_text()
     return re.search(r'static let number = "([^"]+)"', source).group(1)
 
 
