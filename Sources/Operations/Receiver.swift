@@ -81,7 +81,7 @@ struct AnswerHead {
     private(set) var retryAfter: Int?
 
     /// No receiver asks for more in earnest.
-    private static let secondsMax = 3600
+    private static let secondsMax = 3600.0
 
     init(_ bytes: [UInt8]) {
         for line in String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline) {
@@ -91,8 +91,8 @@ struct AnswerHead {
             } else if line.lowercased().hasPrefix("retry-after:") {
                 let value = line.drop { $0 != ":" }.dropFirst().filter { !$0.isWhitespace }
                 // A part of a second is one; a date is not worth its reading.
-                let seconds = Double(value).map { $0.rounded(.up) } ?? 60
-                retryAfter = Int(min(max(seconds, 1), Double(AnswerHead.secondsMax)))
+                let seconds = Double(value).flatMap { $0.isFinite ? $0.rounded(.up) : nil } ?? 60
+                retryAfter = Int(min(max(seconds, 1), AnswerHead.secondsMax))
             }
         }
     }
