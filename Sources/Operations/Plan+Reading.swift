@@ -284,21 +284,28 @@ extension Plan.SnapshotPlan {
 
     fileprivate init(_ section: Section, _ complaints: Complaints, besides state: String?) {
         let file = complaints.file
+        /// More than that many would make an archive that nobody sends.
+        func few<Value>(_ key: String, _ values: [Value]) -> [Value] {
+            if values.count > 40 { section.complain("has over 40 values for \(key)") }
+            return values
+        }
         func paths(_ key: String) -> [String] {
-            section.read(listOf: key) { scalar throws(ScalarFault) in
-                try FileLocation.path(of: scalar.text, besides: file)
-            }.map(\.value)
+            few(
+                key,
+                section.read(listOf: key) { scalar throws(ScalarFault) in
+                    try FileLocation.path(of: scalar.text, besides: file)
+                }.map(\.value))
         }
         folder = section.path("folder", besides: file)?.value ?? "\(state ?? "")/snapshots"
         retain = section.value("retain", .count, default: 10, in: 1...1000)
         configuration = paths("configuration")
         users = paths("users")
         logs = paths("logs")
-        units = section.units("units")
+        units = few("units", section.units("units"))
         metrics = section.url("metrics")
         pushgateway = section.url("pushgateway")
         prometheus = section.url("prometheus")
-        let asked = section.words("queries").map(\.value)
+        let asked = few("queries", section.words("queries").map(\.value))
         queries = asked.isEmpty ? Plan.SnapshotPlan.usualQueries : asked
         secrets = paths("secrets")
     }

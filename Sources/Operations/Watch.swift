@@ -322,7 +322,16 @@ package struct Watch: ~Copyable {
             ("outcome", outcome))
     }
 
-    private mutating func makeSnapshot() {}
+    private mutating func makeSnapshot() {
+        let snapshot = Snapshot(of: plan, secrets.redaction)
+        let path = snapshot.usualPath()
+        do throws(Snapshot.Failure) {
+            try snapshot.make(at: path)
+            log.add("snapshot", ("file", path))
+        } catch {
+            log.add("snapshot_fault", ("reason", error.description))
+        }
+    }
 
     // MARK: Keeping and telling
 

@@ -13,7 +13,7 @@ struct KanmonOps: ParsableCommand {
             To begin: kanmon-ops check --config watch.yml && kanmon-ops watch --config watch.yml --once
             """,
         version: "kanmon-ops \(Release.number) (revision \(Release.revision))",
-        subcommands: [Watch.self, Kick.self, CheckPlan.self])
+        subcommands: [Watch.self, Kick.self, TakeSnapshot.self, CheckPlan.self])
 
     static func main() {
         Console.occupyDescriptors()

@@ -521,7 +521,7 @@ def main():
         return 0
     wanted = [pair for pair in SENTENCES if not sys.argv[1:] or any(word in pair[0] for word in sys.argv[1:])]
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
         futures = [(text, pool.submit(function)) for text, function in wanted]
         for text, future in futures:
             try:
