@@ -1,7 +1,8 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
 .PHONY: help run test e2e alert-test deploy pictures build static check differential fuzz sanitize hostile attacks faults confined smoke bench \
-	install deb package-test clean
+	test-watchdog-mock test-watchdog install-watchdog enable-watchdog watchdog-status watchdog-run-once \
+	watchdog-kick install deb package-test clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
@@ -10,7 +11,7 @@ scripts := .ci/run $(wildcard deploy/*.sh deploy/*/*.sh deploy/compose/*/*.sh Te
 	$(addprefix deploy/package/,postinst prerm postrm)
 
 help: ## Lists these targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Installs what is missing, builds, and serves on https://localhost:9443.
 	@deploy/dev/run.sh
@@ -22,10 +23,13 @@ test: ## Runs all tests, against a real Pushgateway too.
 build: ## Builds the release: .build/release/kanmon
 	@deploy/dev/install.sh build
 	swift build --configuration release --product kanmon
+	swift build --configuration release --product kanmon-ops
 
 static: ## The release for installing, which needs no Swift: .build-static/release/kanmon
 	@deploy/dev/install.sh build
 	swift build --configuration release --static-swift-stdlib --product kanmon \
+		--scratch-path .build-static
+	swift build --configuration release --static-swift-stdlib --product kanmon-ops \
 		--scratch-path .build-static
 
 check: ## Format, warnings as errors, the rules of style that are tests, shell scripts.
@@ -98,6 +102,33 @@ bench: build ## Beside nginx, HAProxy and the Pushgateway's parser, 15 minutes; 
 	@deploy/dev/install.sh bench
 	Tests/Benchmarks/bench.py $(BENCH)
 	$(if $(BENCH),,Tests/Benchmarks/exposition.sh)
+
+test-watchdog-mock: ## What the watchdog decides, sentence by sentence, with stand-ins around it; a minute.
+	@deploy/dev/install.sh watchdog
+	swift build --product kanmon-ops
+	Tests/Watchdog/mock.py
+
+test-watchdog: ## The watchdog over a real gate and Pushgateway with real faults, and its snapshot; 7 minutes.
+	@deploy/dev/install.sh watchdog
+	swift build --product kanmon
+	swift build --product kanmon-ops
+	Tests/Watchdog/snapshot.py
+	Tests/Watchdog/faults.py
+
+install-watchdog: ## Configuration, token and units of the watchdog, as root; UNITS=user for your own.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh install
+
+enable-watchdog: ## A run of the watchdog every minute from now on; UNITS=user.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh enable
+
+watchdog-status: ## When the watchdog ran, what it knows, what it did last; UNITS=user.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh status
+
+watchdog-run-once: ## One run of the watchdog, here and now; UNITS=user.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh run-once
+
+watchdog-kick: ## Asks the watchdog for something: ACTION=check SOURCE=me TOKEN_FILE=file.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh kick '$(ACTION)' '$(SOURCE)' '$(TOKEN_FILE)'
 
 install: ## After make static, as root: program, units, manuals; PREFIX=/usr/local, DESTDIR.
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/package/install.sh
