@@ -7,6 +7,8 @@ package enum Finding: Equatable, Sendable {
     case good
     /// With the sentence's rest: what is wrong with the target.
     case bad(String)
+    /// What it goes through fails, so that it would only take time.
+    case pointless
 }
 
 /// Looking at what is to be checked: everything at once, so that a run takes as long as the slowest.
@@ -18,8 +20,23 @@ package struct Look {
         (self.manager, self.pushScript) = (manager, pushScript)
     }
 
-    /// The findings in the order of the checks; none takes longer than `patience`.
-    package func findings(of checks: [Check], within patience: Interval) -> [Finding] {
+    /// The findings in the order of the checks, by name; none takes longer than `patience`. A push is the
+    /// last, and not made where something that it comes after fails.
+    package func findings(
+        of checks: [Check], within patience: Interval
+    ) -> [(check: Check, finding: Finding)] {
+        let isPush = { (check: Check) in if case .push = check.target { true } else { false } }
+        let others = checks.filter { !isPush($0) }
+        let first = zip(others, look(at: others, within: patience)).map { ($0, $1) }
+        let failing = first.filter { $0.1 != .good }.map(\.0.name)
+        let pushes = checks.filter(isPush)
+        let due = pushes.filter { !$0.after.contains(where: failing.contains) }
+        let last = zip(due, look(at: due, within: patience)).map { ($0, $1) }
+        let found = Dictionary((first + last).map { ($0.0.name, $0.1) }) { $1 }
+        return checks.map { ($0, found[$0.name] ?? .pointless) }
+    }
+
+    private func look(at checks: [Check], within patience: Interval) -> [Finding] {
         let deadline = Instant.now() + patience
         let errands = checks.map { errand(for: $0, timeout: min($0.timeout, patience)) }
         var reports = Errand.run(errands.compactMap(\.self))[...]

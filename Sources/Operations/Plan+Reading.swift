@@ -109,8 +109,8 @@ extension Check {
         expectation = Expectation(section)
         timeout = Interval(
             section.value(
-                "timeout", .time, default: .seconds(section.holds("push") ? 30 : 5),
-                in: .milliseconds(100)...Duration.seconds(45)))
+                "timeout", .time, default: .seconds(section.holds("push") ? 15 : 5),
+                in: .milliseconds(100)...Duration.seconds(20)))
         after = section.read(listOf: "after") { scalar throws(ScalarFault) in
             guard earlier.contains(scalar.text) else {
                 throw ScalarFault("is no check that stands above this one")

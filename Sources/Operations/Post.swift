@@ -5,11 +5,12 @@ package enum Post {
     static let timeout = Interval.seconds(5)
 
     /// Tries each receiver's messages in their order, until one does not go through or `deadline` is
-    /// there. Whatever stays is tried in the next run.
+    /// there, and gives the names of those where one did not. Whatever stays is tried in the next run.
     package static func send(
         to receivers: [Receiver], in state: inout WatchState, until deadline: Instant,
         _ log: inout EventLog
-    ) {
+    ) -> [String] {
+        var silent: [String] = []
         var open = receivers
         while !open.isEmpty, Instant.now() < deadline {
             let now = Int(WallClock.now().milliseconds)
@@ -19,10 +20,16 @@ package enum Post {
                 }
             }
             let reports = Errand.run(due.map { $0.0.errand(for: $0.1, timeout: timeout) })
-            open = zip(due, reports).compactMap { pair, report in
-                isThrough(pair.0, pair.0.verdict(of: report), now, &state, &log) ? pair.0 : nil
+            open = []
+            for ((receiver, _), report) in zip(due, reports) {
+                if isThrough(receiver, receiver.verdict(of: report), now, &state, &log) {
+                    open.append(receiver)
+                } else {
+                    silent.append(receiver.name)
+                }
             }
         }
+        return silent
     }
 
     private static func isThrough(

@@ -80,8 +80,8 @@ struct AnswerHead {
     private(set) var status = 0
     private(set) var retryAfter: Int?
 
-    /// No receiver asks for more in earnest.
-    private static let secondsMax = 3600.0
+    /// After a day no message is worth sending any more.
+    private static let secondsMax = 86_400.0
 
     init(_ bytes: [UInt8]) {
         for line in String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline) {

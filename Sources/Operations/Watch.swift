@@ -17,6 +17,8 @@ package struct Watch: ~Copyable {
     private var doneInRound: Set<Check.Step> = []
     /// Whatever comes after one of these is not touched any more in this run.
     private var failedInRun: Set<String> = []
+    /// Receivers that are not asked again in this run.
+    private var silent: Set<String> = []
 
     /// What is wrong may pass by itself: one failure is none, until it has shown twice.
     private static let confirmation = Interval.seconds(1)
@@ -46,11 +48,13 @@ package struct Watch: ~Copyable {
         }
         let wanted = takeKick()
         var failing = lookAtAll()
-        while !failing.isEmpty, Instant.now() < deadline {
-            guard let due = act(on: failing) else { break }
+        // Once at least, however long it took to look: or what is slow would never be mended.
+        while !failing.isEmpty, let due = act(on: failing) {
             save()
             post()
+            guard Instant.now() < deadline else { break }
             failing = lookAgain(at: failing, until: due)
+            guard Instant.now() < deadline else { break }
         }
         if wanted == .snapshot { makeSnapshot() }
         post()
@@ -71,25 +75,28 @@ package struct Watch: ~Copyable {
 
     /// Looks at every check, twice at those that fail, and gives those that failed twice.
     private mutating func lookAtAll() -> [Check] {
-        let findings = look.findings(of: plan.checks, within: left)
-        var suspects: [Check] = []
-        for (check, finding) in zip(plan.checks, findings) {
-            if finding == .good { end(check) } else { suspects.append(check) }
-        }
+        let suspects = failing(among: plan.checks).map(\.check)
         guard !suspects.isEmpty else { return [] }
         pause(Watch.confirmation)
         return failures(among: suspects)
     }
 
+    /// Looks, and gives those that fail. What is good is over.
+    private mutating func failing(among checks: [Check]) -> [(check: Check, reason: String)] {
+        var failing: [(check: Check, reason: String)] = []
+        for (check, finding) in look.findings(of: checks, within: left) {
+            switch finding {
+            case .good: end(check)
+            case .bad(let reason): failing.append((check, reason))
+            case .pointless: break
+            }
+        }
+        return failing
+    }
+
     /// Looks once more, also at what they come after; those that fail have failed once more.
     private mutating func failures(among checks: [Check]) -> [Check] {
-        let asked = withCauses(checks)
-        let findings = look.findings(of: asked, within: left)
-        return zip(asked, findings).compactMap { check, finding in
-            guard case .bad(let reason) = finding else {
-                end(check)
-                return nil
-            }
+        failing(among: withCauses(checks)).map { check, reason in
             note(check, reason)
             return check
         }
@@ -107,18 +114,14 @@ package struct Watch: ~Copyable {
     /// Looks at those that fail every second until something more is due, and gives those that fail
     /// still.
     private mutating func lookAgain(at checks: [Check], until due: Int) -> [Check] {
-        var failing = checks
+        var left = checks
         while now < due, Instant.now() < deadline {
             pause(min(.seconds(1), .milliseconds(max(1, due - now))))
             guard now < due else { break }
-            let findings = look.findings(of: failing, within: left)
-            failing = zip(failing, findings).compactMap { check, finding in
-                if finding == .good { end(check) }
-                return finding == .good ? nil : check
-            }
-            if failing.isEmpty { return [] }
+            left = failing(among: left).map(\.check)
+            if left.isEmpty { return [] }
         }
-        return failures(among: failing)
+        return failures(among: left)
     }
 
     private func pause(_ interval: Interval) {
@@ -353,8 +356,9 @@ package struct Watch: ~Copyable {
 
     private mutating func post() {
         notices.post(to: secrets.receivers, at: now, in: &state)
-        Post.send(
-            to: secrets.receivers, in: &state, until: .now() + Watch.postTimeout, &log)
+        let open = secrets.receivers.filter { !silent.contains($0.name) }
+        silent.formUnion(
+            Post.send(to: open, in: &state, until: .now() + Watch.postTimeout, &log))
     }
 }
 

@@ -87,7 +87,7 @@ extension WatchState {
         let dayAgo = now - 86_400_000
         for sender in outboxes.keys {
             outboxes[sender]?.messages.removeAll { $0.at < dayAgo }
-            if outboxes[sender]?.notBefore ?? 0 > now + 3_600_000 {
+            if outboxes[sender]?.notBefore ?? 0 > now + 86_400_000 {
                 outboxes[sender]?.notBefore = now
             }
         }

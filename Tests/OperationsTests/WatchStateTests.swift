@@ -108,7 +108,7 @@ import Testing
             ("HTTP/1.1 200 OK\r\n\r\n", 200, nil),
             ("HTTP/1.1 100 Continue\r\n\r\nHTTP/2 429 \r\nretry-after: 0.3\r\n\r\n", 429, 1),
             ("HTTP/1.1 429 x\r\nRetry-After: 65\r\n", 429, 65),
-            ("HTTP/1.1 429 x\r\nRetry-After: 999999999999\r\n", 429, 3600),
+            ("HTTP/1.1 429 x\r\nRetry-After: 999999999999\r\n", 429, 86_400),
             ("HTTP/1.1 429 x\r\nRetry-After: -4\r\n", 429, 1),
             ("HTTP/1.1 429 x\r\nRetry-After: nan\r\n", 429, 60),
             ("HTTP/1.1 429 x\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n", 429, 60),

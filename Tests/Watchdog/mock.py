@@ -252,6 +252,34 @@ def _():
         holds("no answer in time" in here.log(), here.log())
 
 
+@sentence("a push from end to end is made last, and not while what it goes through fails")
+def _():
+    checks = GATE + """  push:
+    push: push.env
+    after: gate
+    repair: restart kanmon.service
+"""
+    with Ward(checks, "push_script: push\nmay_restart: {kanmon.service: [gate, push]}") as here:
+        here.put("push", f"#!/bin/sh\necho push $* >>{here.folder}/calls\nexit 69\n")
+        os.chmod(here.folder / "push", 0o700)
+        here.unit("kanmon.service", "failed")
+        here.run()
+        holds(not here.calls("push --env"), here.calls(""))
+        here.unit("kanmon.service", "active")
+        here.run()
+        holds(f"push --env {here.folder}/push.env" in here.calls("push")[-1], here.calls(""))
+        holds(list(here.state()["incidents"]) == ["push"], here.state())
+
+
+@sentence("what is slow to look at is mended in its run all the same")
+def _():
+    with Ward("  slow: {command: [/bin/sleep, \"60\"], timeout: 3s, repair: restart kanmon.service}\n",
+              "may_restart: {kanmon.service: slow}", limits="{run: 4s}") as here:
+        began = time.monotonic()
+        here.run()
+        holds(here.restarts() == 1 and time.monotonic() - began < 20, here.log())
+
+
 # ---- telling
 
 

@@ -66,7 +66,6 @@ checks:
     repair: restart kanmon.service
   push:
     push: push.env
-    timeout: 15s
     after: [pushgateway, gate, gate-answers]
     repair: restart kanmon.service
 {extra}
