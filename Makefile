@@ -137,9 +137,10 @@ deb: static ## A Debian package in .build-static/
 	@deploy/dev/install.sh package
 	@deploy/package/deb.sh
 
-package-test: deb ## The package from installation to purge, under systemd, in an overlay; needs root.
+package-test: deb ## The package from installation to purge, and the watchdog, under systemd; needs root.
 	@deploy/dev/install.sh package-test
 	Tests/Packaging/machine.sh Tests/Packaging/package.sh $(CURDIR)/.build-static/kanmon.deb
+	Tests/Packaging/machine.sh Tests/Watchdog/machine.sh $(CURDIR)/.build-static/release
 
 clean: ## Removes what was built; keeps certificates, keys, passwords, and what fuzzing found.
 	rm -rf .build .build-static .build-strict .build-differential .build-benchmark .build-fuzz/build \

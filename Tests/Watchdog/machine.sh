@@ -7,8 +7,10 @@ set -euo pipefail
 
 folder=$1
 config=/etc/kanmon-watch/watch.yml
-work=$(mktemp -d)
-count=0
+# shellcheck disable=SC2034 # For sentences.sh.
+units=(kanmon-watch.service)
+# shellcheck source=Tests/Packaging/sentences.sh
+source "$(dirname "$0")/../Packaging/sentences.sh"
 
 main() {
     installation
@@ -20,37 +22,9 @@ main() {
     echo "watchdog under systemd: $count sentences hold"
 }
 
-# holds SENTENCE COMMAND...: the command has to succeed.
-holds() {
-    local sentence=$1 status=0
-    shift
-    "$@" >"$work/now" 2>&1 || status=$?
-    if [[ $status -ne 0 ]]; then
-        {
-            echo "NOT SO: $sentence"
-            sed 's/^/  /' "$work/now"
-            journalctl --no-pager --unit kanmon-watch.service | tail -n 30
-            cat /var/log/kanmon-watch/*.log
-        } >&2
-        exit 1
-    fi
-    count=$((count + 1))
-    echo "ok: $sentence"
-}
-
-fails() { ! "$@"; }
 logged() { grep -qF -- "$1" /var/log/kanmon-watch/watch.log; }
 audited() { grep -qF -- "$1" /var/log/kanmon-watch/kick.log; }
-has_mode() { [[ $(stat -c '%a %U:%G' "$2") == "$1" ]]; }
 process() { systemctl show --property MainPID --value "$1"; }
-
-eventually() {
-    local end=$((SECONDS + ${seconds:-30}))
-    until "$@" >/dev/null 2>&1; do
-        ((SECONDS < end)) || return 1
-        sleep 0.2
-    done
-}
 
 unit() {
     printf '[Service]\nExecStart=%s\n' "$2" >"/etc/systemd/system/$1"
