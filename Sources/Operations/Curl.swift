@@ -12,12 +12,7 @@ struct Curl {
         set("url", url)
         set("max-time", "\(Double(timeout.nanoseconds / 1_000_000) / 1000)")
         // What is on this machine is not asked for by way of another.
-        if [
-            "http://127.", "http://localhost", "http://[::1]", "https://127.", "https://localhost",
-            "https://[::1]",
-        ].contains(where: url.hasPrefix) {
-            set("noproxy", "*")
-        }
+        if url.leadsToThisMachine { set("noproxy", "*") }
     }
 
     /// A line of curl's configuration (curl(1), `--config`).
@@ -46,6 +41,7 @@ struct Curl {
 
     /// Why there is no answer; nil when there is one. curl's own words may repeat the URL.
     static func fault(of report: Errand.Report) -> String? {
+        if report.end == .wroteTooMuch { return "the answer is too large" }
         guard case .ended(.exited(let code)) = report.end else { return "curl \(report.end)" }
         return switch code {
         case 0: nil
@@ -72,4 +68,17 @@ extension Interval {
 
     /// `10m`, as the configuration writes it.
     var text: String { Duration.milliseconds(milliseconds).prometheusText }
+}
+
+extension String {
+    /// As a URL, without looking a name up.
+    fileprivate var leadsToThisMachine: Bool {
+        let hosts = ["127.", "localhost:", "localhost/", "[::1]"]
+        return ["http://", "https://"].contains { scheme in
+            hosts.contains { hasPrefix(scheme + $0) }
+        }
+    }
+
+    /// Whether a URL can be told a secret: nobody on the way can read it.
+    var keepsSecrets: Bool { hasPrefix("https://") || leadsToThisMachine }
 }

@@ -79,7 +79,7 @@ package struct Look {
             let isRead = check.expectation.contains != nil || check.expectation.equals != nil
             if !isRead { curl.set("output", "/dev/null") }
             curl.set("write-out", "%{stderr}%{http_code}")
-            return curl.errand(outputBytesMax: 256 << 10)
+            return curl.errand(outputBytesMax: 4 << 20)
         }
     }
 

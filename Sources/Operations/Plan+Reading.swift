@@ -220,7 +220,7 @@ extension Plan.Bounds {
         restartsMax = section.value("restarts_max", .count, default: 3, in: 0...20)
         restartsWithin = time(
             "restarts_within", .seconds(600), .seconds(1)...Duration.seconds(86_400))
-        run = time("run", .seconds(52), .seconds(1)...Duration.seconds(600))
+        run = time("run", .seconds(56), .seconds(1)...Duration.seconds(600))
     }
 }
 
@@ -242,6 +242,9 @@ extension Plan.Notify {
         if isGiven { line.require("to", "U0123456789abcdef0123456789abcdef") }
         let to = line.text("to")
         let url = line.url("url") ?? "https://api.line.me/v2/bot/message/push"
+        if !url.keepsSecrets {
+            line.complain("would send the token in the clear; url has to be https")
+        }
         if let token, let to {
             self.line = Line(tokenFile: token.value, to: to, url: url)
         } else {

@@ -28,7 +28,7 @@ package struct Plan: Sendable {
         package var restartsMax = 3
         package var restartsWithin = Interval.seconds(600)
         /// Of a run: nothing is begun afterwards.
-        package var run = Interval.seconds(52)
+        package var run = Interval.seconds(56)
 
         package init() {}
     }

@@ -15,7 +15,7 @@ package struct Secrets: Sendable {
         if let discord = plan.notify.discord, let url = line(of: discord.webhookFile) {
             let text = String(decoding: url, as: UTF8.self)
             known += [url] + text.split(separator: "/").suffix(1).map { Array($0.utf8) }
-            if text.isWebhook {
+            if text.keepsSecrets {
                 receivers.append(.discord(webhook: text))
             } else {
                 faults.append("\(discord.webhookFile) holds no URL with https://")
@@ -65,11 +65,5 @@ package struct Secrets: Sendable {
             faults.append("\(file) \(error.text)")
             return nil
         }
-    }
-}
-
-extension String {
-    fileprivate var isWebhook: Bool {
-        hasPrefix("https://") || hasPrefix("http://127.0.0.1:") || hasPrefix("http://[::1]:")
     }
 }

@@ -52,9 +52,11 @@ package struct Watch: ~Copyable {
         while !failing.isEmpty, let due = act(on: failing) {
             save()
             post()
-            guard Instant.now() < deadline else { break }
             failing = lookAgain(at: failing, until: due)
-            guard Instant.now() < deadline else { break }
+            guard Instant.now() < deadline else {
+                for check in failing { tell(check, .failing, "It is not mended yet.") }
+                break
+            }
         }
         if wanted == .snapshot { makeSnapshot() }
         post()
@@ -121,7 +123,9 @@ package struct Watch: ~Copyable {
             left = failing(among: left).map(\.check)
             if left.isEmpty { return [] }
         }
-        return failures(among: left)
+        // What was restarted this very moment has not failed again.
+        return Instant.now() < deadline
+            ? failures(among: left) : failing(among: left).map(\.check)
     }
 
     private func pause(_ interval: Interval) {

@@ -49,6 +49,11 @@ import Testing
         ),
         ("checks: {a: {unit: a.service}}\nkick: {}", "kick.token_file is missing"),
         ("checks: {a: {unit: a.service}}\nnotify: {line: {to: x}}", "line.token_file is missing"),
+        (
+            "checks: {a: {unit: a.service}}\n"
+                + "notify: {line: {token_file: t, to: x, url: \"http://line.example/\"}}",
+            "in the clear"
+        ),
         ("checks: {a: {unit: a.service}}\nlimits: {pauses: 10}", "has no unit; write 10s"),
         ("checks: {a: {unit: a.service}}\nunits: mine", "is none of system, user"),
         ("checks: [a]", "has to be a section"),
