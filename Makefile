@@ -108,7 +108,7 @@ test-watchdog-mock: ## What the watchdog decides, sentence by sentence, with sta
 	swift build --product kanmon-ops
 	Tests/Watchdog/mock.py
 
-test-watchdog: ## The watchdog over a real gate and Pushgateway with real faults, and its snapshot; 7 minutes.
+test-watchdog: ## The watchdog over a real gate and Pushgateway with real faults, and its snapshot; 5 minutes.
 	@deploy/dev/install.sh watchdog
 	swift build --product kanmon
 	swift build --product kanmon-ops

@@ -10,6 +10,7 @@ import concurrent.futures
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -542,6 +543,46 @@ def _():
         kick(here, "resume")
         here.run()
         holds(here.restarts() == 2, here.calls(""))
+
+
+# ---- make targets
+
+
+@sentence("a user installs a watchdog of his own, which begins only when it is configured")
+def _():
+    with Ward(GATE, MAY) as here:
+        def make(target, **variables):
+            return subprocess.run(
+                ["make", "--no-print-directory", target, "UNITS=user"], cwd=ward.ROOT, text=True, capture_output=True,
+                env=dict(here.environment(), HOME=str(here.folder), **variables), timeout=60, check=False)
+        program = here.folder / ".local/bin/kanmon-ops"
+        program.parent.mkdir(parents=True)
+        program.symlink_to(ward.PROGRAM)
+        done = make("install-watchdog")
+        holds(done.returncode == 0, done.stderr)
+        config = here.folder / ".config/kanmon-watch/watch.yml"
+        token = config.with_name("kick-token")
+        holds(f"state_dir: {here.folder}/" in config.read_text(), config.read_text())
+        holds(token.stat().st_mode & 0o777 == 0o600 and len(token.read_text()) > 30, token)
+        holds((here.folder / ".config/systemd/user/kanmon-watch.timer").exists(), "no timer")
+        done = make("enable-watchdog")
+        holds(done.returncode != 0 and "discord-webhook does not exist" in done.stderr, done.stderr)
+        holds(not here.calls("enable"), here.calls(""))
+        for name in ("discord-webhook", "line-token"):
+            here.put(f".config/kanmon-watch/{name}", "https://discord.example/a-secret-of-the-test\n")
+        done = make("enable-watchdog")
+        holds(done.returncode == 0 and here.calls("--user enable --now kanmon-watch.timer"), done.stderr)
+        here.put(".config/kanmon-watch/watch.yml", (here.folder / "watch.yml").read_text().replace(
+            "log/watch.log", "watch.log") + "kick: {request_file: request, token_file: kick-token, audit_file: kick.log, "
+            "actions: check}\n")
+        here.put(".config/kanmon-watch/webhook", (here.folder / "webhook").read_text())
+        here.unit("kanmon.service", "failed", heals=1)
+        done = make("watchdog-kick", ACTION="check", SOURCE="alice", TOKEN_FILE=str(token))
+        holds(done.returncode == 0, done.stderr)
+        done = make("watchdog-run-once")
+        holds(done.returncode == 0 and here.restarts() == 1, done.stderr)
+        done = make("watchdog-status")
+        holds("event=repaired check=gate" in done.stdout and '"incidents": {}' in done.stdout, done.stdout + done.stderr)
 
 
 def main():

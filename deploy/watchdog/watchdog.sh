@@ -100,8 +100,14 @@ status() {
     tail -n 20 "$log"
 }
 
+# A path of the configuration, which is relative to the folder of that.
 setting() {
-    sed -n "s/^$1: *//p" "$config"
+    local value
+    value=$(sed -n "s/^$1: *//p" "$config")
+    case $value in
+        /*) echo "$value" ;;
+        *) echo "${config%/*}/$value" ;;
+    esac
 }
 
 kick() {
