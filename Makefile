@@ -1,7 +1,9 @@
 # `make help` says what there is.
 .DEFAULT_GOAL := help
 .PHONY: help run test e2e alert-test deploy pictures build static check differential fuzz sanitize hostile attacks faults confined smoke bench \
-	rotate-drill secrets release-smoke release-check install deb package-test clean
+	rotate-drill secrets release-smoke release-check test-watchdog-mock test-watchdog \
+	install-watchdog enable-watchdog watchdog-status watchdog-run-once watchdog-kick install deb \
+	package-test clean
 
 # A strict build has other flags, so it gets a folder of its own; but whoever has KANMON_STRICT set
 # builds strictly anyway, and then once is enough.
@@ -10,7 +12,7 @@ scripts := .ci/run $(wildcard deploy/*.sh deploy/*/*.sh deploy/compose/*/*.sh Te
 	$(addprefix deploy/package/,postinst prerm postrm)
 
 help: ## Lists these targets.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Installs what is missing, builds, and serves on https://localhost:9443.
 	@deploy/dev/run.sh
@@ -22,10 +24,13 @@ test: ## Runs all tests, against a real Pushgateway too.
 build: ## Builds the release: .build/release/kanmon
 	@deploy/dev/install.sh build
 	swift build --configuration release --product kanmon
+	swift build --configuration release --product kanmon-ops
 
 static: ## The release for installing, which needs no Swift: .build-static/release/kanmon
 	@deploy/dev/install.sh build
 	swift build --configuration release --static-swift-stdlib --product kanmon \
+		--scratch-path .build-static
+	swift build --configuration release --static-swift-stdlib --product kanmon-ops \
 		--scratch-path .build-static
 
 check: ## Format, warnings as errors, the rules of style that are tests, shell scripts.
@@ -114,6 +119,33 @@ bench: build ## Beside nginx, HAProxy and the Pushgateway's parser, 15 minutes; 
 	Tests/Benchmarks/bench.py $(BENCH)
 	$(if $(BENCH),,Tests/Benchmarks/exposition.sh)
 
+test-watchdog-mock: ## What the watchdog decides, sentence by sentence, with stand-ins around it; a minute.
+	@deploy/dev/install.sh watchdog
+	swift build --product kanmon-ops
+	Tests/Watchdog/mock.py
+
+test-watchdog: ## The watchdog over a real gate and Pushgateway with real faults, and its snapshot; 5 minutes.
+	@deploy/dev/install.sh watchdog
+	swift build --product kanmon
+	swift build --product kanmon-ops
+	Tests/Watchdog/snapshot.py
+	Tests/Watchdog/faults.py
+
+install-watchdog: ## Configuration, token and units of the watchdog, as root; UNITS=user for your own.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh install
+
+enable-watchdog: ## A run of the watchdog every minute from now on; UNITS=user.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh enable
+
+watchdog-status: ## When the watchdog ran, what it knows, what it did last; UNITS=user.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh status
+
+watchdog-run-once: ## One run of the watchdog, here and now; UNITS=user.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh run-once
+
+watchdog-kick: ## Asks the watchdog for something: ACTION=check SOURCE=me TOKEN_FILE=file.
+	@UNITS='$(UNITS)' deploy/watchdog/watchdog.sh kick '$(ACTION)' '$(SOURCE)' '$(TOKEN_FILE)'
+
 install: ## After make static, as root: program, units, manuals; PREFIX=/usr/local, DESTDIR.
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' deploy/package/install.sh
 
@@ -121,9 +153,10 @@ deb: static ## A Debian package in .build-static/
 	@deploy/dev/install.sh package
 	@deploy/package/deb.sh
 
-package-test: deb ## The package from installation to purge, under systemd, in an overlay; needs root.
+package-test: deb ## The package from installation to purge, and the watchdog, under systemd; needs root.
 	@deploy/dev/install.sh package-test
 	Tests/Packaging/machine.sh Tests/Packaging/package.sh $(CURDIR)/.build-static/kanmon.deb
+	Tests/Packaging/machine.sh Tests/Watchdog/machine.sh $(CURDIR)/.build-static/release
 
 clean: ## Removes what was built; keeps certificates, keys, passwords, and what fuzzing found.
 	rm -rf .build .build-static .build-strict .build-differential .build-benchmark .build-fuzz/build \

@@ -71,6 +71,7 @@ let package = Package(
     name: "kanmon",
     products: [
         .executable(name: "kanmon", targets: ["kanmon"]),
+        .executable(name: "kanmon-ops", targets: ["kanmon-ops"]),
         .library(name: "Exposition", targets: ["Exposition"]),
     ],
     dependencies: [
@@ -110,14 +111,32 @@ let package = Package(
             ],
             swiftSettings: dataPathOfObjects),
         .systemLibrary(name: "CRevision"),
-        .executableTarget(
-            name: "kanmon",
+        .target(
+            name: "Console",
             dependencies: [
-                "CRevision", "Gateway", "HTTP", "Configuration", "Admission", "Catalogue",
-                "Exposition", "TLS", "Reactor", "Bytes",
+                "CRevision", "Configuration", "Bytes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: common + revision),
+        .target(
+            name: "Operations",
+            dependencies: ["Configuration", "Console", "Reactor", "Bytes"],
+            swiftSettings: common),
+        .executableTarget(
+            name: "kanmon",
+            dependencies: [
+                "Gateway", "HTTP", "Configuration", "Admission", "Catalogue", "Exposition", "TLS",
+                "Reactor", "Bytes", "Console",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: common),
+        .executableTarget(
+            name: "kanmon-ops",
+            dependencies: [
+                "Operations", "Configuration", "Console", "Reactor", "Bytes",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: common),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: common),
         .testTarget(name: "ExpositionTests", dependencies: ["Exposition"], swiftSettings: common),
@@ -141,12 +160,16 @@ let package = Package(
             dependencies: ["Gateway", "Configuration", "HTTP", "Reactor", "Bytes"],
             swiftSettings: common),
         .testTarget(
+            name: "OperationsTests", dependencies: ["Operations", "Configuration", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
             name: "JourneyTests", dependencies: ["kanmon", "TLS", "Reactor", "Bytes"],
             swiftSettings: common),
         .testTarget(
             name: "DifferentialTests", dependencies: ["Exposition"],
             path: "Tests/Differential/DifferentialTests", swiftSettings: common),
-        .testTarget(name: "PackagingTests", dependencies: ["kanmon"], swiftSettings: common),
+        .testTarget(
+            name: "PackagingTests", dependencies: ["kanmon", "kanmon-ops"], swiftSettings: common),
         .testTarget(name: "TidyTests", swiftSettings: common),
     ] + fuzzing
 )

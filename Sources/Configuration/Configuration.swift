@@ -117,15 +117,14 @@ extension Configuration {
     /// Reads the bytes of a configuration file. `file` is its path: problems name it, and relative
     /// paths inside are relative to its folder.
     package static func read(_ bytes: [UInt8], named file: String) -> Reading {
-        let complaints = Complaints(file: file)
-        let root = Node.root(of: bytes, complaints: complaints)
-        let configuration = root.flatMap { root in
-            let top = Section(root: root, complaints: complaints)
-            let configuration = Configuration(top, complaints: complaints)
-            top.reportUnknownKeys()
-            return configuration
-        }
-        return (complaints.hasError ? nil : configuration, complaints.sorted)
+        let reading = SettingsFile.read(bytes, named: file) { Configuration($0, complaints: $1) }
+        return (reading.value, reading.problems)
+    }
+
+    /// The same for the file at `path`.
+    package static func load(path: String) -> Reading {
+        let reading = SettingsFile.load(path: path) { Configuration($0, complaints: $1) }
+        return (reading.value, reading.problems)
     }
 
     /// Every key there is, as a dotted path, sections before what is in them.
@@ -357,7 +356,7 @@ extension Section {
     }
 
     /// A file to be read, by its path or as a credential; required with an example.
-    fileprivate func location(
+    package func location(
         _ key: String, besides file: String, requiredAs example: String? = nil
     ) -> Located<FileLocation>? {
         if let example { require(key, example) }
@@ -368,7 +367,7 @@ extension Section {
 
     /// The path of a file to be written, resolved against the folder of the configuration file; required
     /// with an example.
-    fileprivate func path(
+    package func path(
         _ key: String, besides file: String, requiredAs example: String? = nil
     ) -> Located<String>? {
         if let example { require(key, example) }

@@ -37,7 +37,7 @@ extension FileLocation {
     }
 
     /// The path that `text` means in a configuration file: text is joined, no folder is looked at.
-    static func path(of text: String, besides file: String) throws(ScalarFault) -> String {
+    package static func path(of text: String, besides file: String) throws(ScalarFault) -> String {
         guard !text.isEmpty else { throw ScalarFault("is an empty path") }
         guard !text.hasPrefix("~") else {
             throw ScalarFault("begins with ~, which is not expanded; write the whole path")

@@ -56,7 +56,7 @@ extension ListenAddress: CustomStringConvertible {
 extension ListenAddress {
     /// Reads `:9443`, `192.0.2.7:9443` or `[2001:db8::7]:9443`. No names: what a name means can
     /// change between two starts.
-    init(_ text: String) throws(ScalarFault) {
+    package init(_ text: String) throws(ScalarFault) {
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")), !text.hasSuffix("]") else {
             let isPort = !text.isEmpty && text.utf8.allSatisfy(\.isDigit)
             throw ScalarFault(

@@ -65,8 +65,8 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// What is wrong with the file so far. One list is shared by all who read it, so that one run
 /// reports everything.
-final class Complaints {
-    let file: String
+package final class Complaints {
+    package let file: String
     private var problems: [Problem] = []
 
     /// More than a screen of problems helps nobody, and a hostile file could make one for every
@@ -76,7 +76,7 @@ final class Complaints {
     /// A hint costs work: enough for a screen of problems in each section that there is.
     private var hintsLeft = 20 * shownMax
 
-    init(file: String) { self.file = file }
+    package init(file: String) { self.file = file }
 
     /// Is one more hint worth its work?
     func takesAnotherHint() -> Bool {
@@ -87,7 +87,9 @@ final class Complaints {
 
     var hasError: Bool { problems.contains { $0.severity == .error } }
 
-    func add(_ message: String, at position: Position, _ severity: Problem.Severity = .error) {
+    package func add(
+        _ message: String, at position: Position, _ severity: Problem.Severity = .error
+    ) {
         problems.append(Problem(severity, file: file, at: position, message))
     }
 

@@ -2,31 +2,31 @@ import Bytes
 
 /// One value of the file before it has a meaning. The meanings are ours alone: `yes`, `1_000`,
 /// `0x10` and `12:30` are texts here, whatever YAML 1.1 makes of them.
-struct Scalar {
-    let text: String
+package struct Scalar {
+    package let text: String
     /// Written without quotes. What is quoted is never a number and never null.
-    let isPlain: Bool
-    let position: Position
+    package let isPlain: Bool
+    package let position: Position
 
     var isNull: Bool { isPlain && ["", "~", "null", "Null", "NULL"].contains(text) }
 }
 
 /// Why a scalar is not what its key needs. The text continues the quoted scalar, as in
 /// `"10" has no unit; write 10s`.
-struct ScalarFault: Error {
-    let text: String
-    init(_ text: String) { self.text = text }
+package struct ScalarFault: Error {
+    package let text: String
+    package init(_ text: String) { self.text = text }
 }
 
 /// A kind of number: how it is read, and how it is written in texts.
-struct Quantity<Value: Comparable & Sendable>: Sendable {
-    let read: @Sendable (Scalar) throws(ScalarFault) -> Value
-    let text: @Sendable (Value) -> String
+package struct Quantity<Value: Comparable & Sendable>: Sendable {
+    package let read: @Sendable (Scalar) throws(ScalarFault) -> Value
+    package let text: @Sendable (Value) -> String
 }
 
 extension Quantity<Int> {
     /// `1*DIGIT`, without quotes.
-    static let count = Quantity(
+    package static let count = Quantity(
         read: { scalar throws(ScalarFault) in
             guard scalar.isPlain, scalar.text.utf8.allSatisfy(\.isDigit) else {
                 throw ScalarFault("is not a whole number (an example: 100, without quotes)")
@@ -36,7 +36,7 @@ extension Quantity<Int> {
         text: { String($0) })
 
     /// Bytes: `1*DIGIT`, or with one of the units `KiB`, `MiB`, `GiB`.
-    static let bytes = Quantity(
+    package static let bytes = Quantity(
         read: { scalar throws(ScalarFault) in
             let unit = byteUnits.first { scalar.text.hasSuffix($0.name) }
             let digits = scalar.text.dropLast(unit?.name.count ?? 0)
@@ -61,7 +61,7 @@ extension Quantity<Int> {
 extension Quantity<Duration> {
     /// Prometheus' syntax: numbers with units from the largest to the smallest, each at most once;
     /// `0` needs no unit. A week is 7 days, a year 365.
-    static let time = Quantity(
+    package static let time = Quantity(
         read: { scalar throws(ScalarFault) in .milliseconds(try milliseconds(in: scalar.text)) },
         text: { duration in
             var rest = milliseconds(of: duration)

@@ -2,14 +2,14 @@ import Bytes
 
 /// One mapping of the file, read key by key. What is asked for is what is known: after everything
 /// has been asked, the keys that nobody asked for are the unknown ones.
-final class Section {
+package final class Section {
     /// `limits.body_rate_min`; empty at the top.
-    let path: String
+    package let path: String
     /// The path as the gate knows it, with `NAME` for a name that the operator chose.
     private let knownPath: String
     private let complaints: Complaints
     /// Where a key that is missing here would belong.
-    let position: Position
+    package let position: Position
     /// Whether keys can be missing: not in a section that is itself broken.
     private let isReadable: Bool
     private let entries: [String: Entry]
@@ -62,7 +62,7 @@ final class Section {
     }
 
     /// The section under `key`; an empty one when the file has none.
-    func section(_ key: String) -> Section {
+    package func section(_ key: String) -> Section {
         if let section = subsections[key] { return section }
         let node = node(key)
         let section = Section(
@@ -74,7 +74,7 @@ final class Section {
     }
 
     /// The keys that stand here, in the order of the file: each is a name that the operator chose.
-    func names() -> [Located<String>] {
+    package func names() -> [Located<String>] {
         takesAnyName = true
         return entries.values.map { Located($0.key, at: $0.position) }
             .sorted { $0.position < $1.position }
@@ -82,7 +82,7 @@ final class Section {
 
     /// An empty section that stands for those under any name, so that what is asked of it counts
     /// as known even when the file has no name at all.
-    func sectionOfAnyName() -> Section {
+    package func sectionOfAnyName() -> Section {
         takesAnyName = true
         let section = Section(
             "", knownPath(of: ""), nil, complaints: complaints, position: position,
@@ -92,7 +92,7 @@ final class Section {
     }
 
     /// The sections in the list under `key`. Nil when the key is absent, or complained about.
-    func sections(listOf key: String, example: String) -> [Section]? {
+    package func sections(listOf key: String, example: String) -> [Section]? {
         guard let node = node(key) else { return nil }
         guard case .sequence(let items) = node.content else {
             fault(key, node, "has to be a list, for example \(example)")
@@ -106,7 +106,7 @@ final class Section {
     }
 
     /// The one value of `key`. Nil when it is absent, or complained about.
-    func scalar(_ key: String) -> Scalar? {
+    package func scalar(_ key: String) -> Scalar? {
         guard let node = node(key) else { return nil }
         guard case .scalar(let scalar) = node.content else {
             fault(key, node, "has to be one value")
@@ -116,7 +116,7 @@ final class Section {
     }
 
     /// A number within its bounds; the default when it is absent or complained about.
-    func value<Value>(
+    package func value<Value>(
         _ key: String, _ quantity: Quantity<Value>, default standard: Value,
         in bounds: ClosedRange<Value>
     ) -> Value {
@@ -124,7 +124,7 @@ final class Section {
     }
 
     /// A number within its bounds. Nil when it is absent or complained about.
-    func value<Value>(
+    package func value<Value>(
         _ key: String, _ quantity: Quantity<Value>, in bounds: ClosedRange<Value>
     ) -> Value? {
         read(key) { scalar throws(ScalarFault) in
@@ -140,7 +140,7 @@ final class Section {
     }
 
     /// `true` or `false`, without quotes.
-    func flag(_ key: String, default standard: Bool) -> Bool {
+    package func flag(_ key: String, default standard: Bool) -> Bool {
         let flag = read(key) { scalar throws(ScalarFault) in
             switch scalar.text {
             case "true" where scalar.isPlain: return true
@@ -152,7 +152,7 @@ final class Section {
     }
 
     /// One word of a few.
-    func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    package func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ key: String, default standard: Choice
     ) -> Choice {
         let choice = read(key) { scalar throws(ScalarFault) in
@@ -167,7 +167,7 @@ final class Section {
 
     /// Anything else that is made of one scalar. Nil when it is absent or complained about.
     /// `shown` is the part of the scalar that a complaint may repeat.
-    func read<Value>(
+    package func read<Value>(
         _ key: String, showing shown: (String) -> String = { $0 },
         _ meaning: (Scalar) throws(ScalarFault) -> Value
     ) -> Value? {
@@ -184,7 +184,7 @@ final class Section {
 
     /// The same for a key that may have one value or a list of them: what is complained about is
     /// left out. Empty when the key is absent.
-    func read<Value>(
+    package func read<Value>(
         listOf key: String, _ meaning: (Scalar) throws(ScalarFault) -> Value
     ) -> [Located<Value>] {
         guard let node = node(key) else { return [] }
@@ -221,24 +221,24 @@ final class Section {
     }
 
     /// Says that `key` has to be there, unless it is there and wrong, or the whole section is.
-    func require(_ key: String, _ example: String) {
+    package func require(_ key: String, _ example: String) {
         guard isReadable, entries[key] == nil else { return }
         complaints.add(
             "\(path(of: key)) is missing; it is required, for example \(example)", at: position)
     }
 
     /// Where the value of `key` is written; nil when it is absent or complained about.
-    func position(of key: String) -> Position? {
+    package func position(of key: String) -> Position? {
         faulty.contains(key) ? nil : entries[key]?.value.position
     }
 
     /// Does `key` stand in the file?
-    func holds(_ key: String) -> Bool { entries[key] != nil }
+    package func holds(_ key: String) -> Bool { entries[key] != nil }
 
     /// Was `key` complained about?
-    func isFaulty(_ key: String) -> Bool { faulty.contains(key) || !isReadable }
+    package func isFaulty(_ key: String) -> Bool { faulty.contains(key) || !isReadable }
 
-    func path(of key: String) -> String {
+    package func path(of key: String) -> String {
         let isPlain = key.utf8.count <= 60 && key.utf8.allSatisfy(\.isHarmlessInPath)
         let shown = takesAnyName && !isPlain ? quoted(key) : key
         return path.isEmpty ? shown : "\(path).\(shown)"
@@ -250,16 +250,16 @@ final class Section {
     }
 
     /// Complains about a key, which is a name that the operator chose.
-    func complain(aboutName name: Located<String>, _ text: String) {
+    package func complain(aboutName name: Located<String>, _ text: String) {
         faulty.insert(name.value)
         complaints.add("\(path): \(quoted(name.value)) \(text)", at: name.position)
     }
 
     /// Complains about what stands here as a whole.
-    func complain(_ text: String) { complaints.add("\(path) \(text)", at: position) }
+    package func complain(_ text: String) { complaints.add("\(path) \(text)", at: position) }
 
     /// The same, unless the section is itself broken and complained about.
-    func complainWhenReadable(_ text: String) { if isReadable { complain(text) } }
+    package func complainWhenReadable(_ text: String) { if isReadable { complain(text) } }
 
     private func node(_ key: String) -> Node? {
         if !takesAnyName, !known.contains(key) { known.append(key) }
@@ -288,7 +288,7 @@ extension Section {
     }
 
     /// Complains about each key that nobody asked for. To be called once, at the top, last.
-    func reportUnknownKeys() { reportUnknownKeys(among: knownKeys) }
+    package func reportUnknownKeys() { reportUnknownKeys(among: knownKeys) }
 
     private func reportUnknownKeys(among all: [KnownKey]) {
         let unknown = takesAnyName ? [] : entries.values.filter { !known.contains($0.key) }

@@ -75,7 +75,7 @@ extension UpstreamURL {
     }
 
     /// A URL as a complaint may show it: a login inside is a secret.
-    static func withoutLogin(_ text: String) -> String {
+    package static func withoutLogin(_ text: String) -> String {
         guard let at = text.lastIndex(of: "@") else { return text }
         return "…" + text[at...]
     }

@@ -18,10 +18,19 @@ package struct ChildProcess: Sendable {
         }
     }
 
+    /// What a child has in the place of our first three descriptors; none of these is one of them.
+    package struct Streams: Sendable {
+        let input: Int32
+        let output: Int32
+        let errors: Int32
+    }
+
     /// Starts `program`. It finds `passed` at 3 and upwards, in this order, and of our other descriptors
-    /// only the first three; it blocks and ignores no signal.
+    /// only the first three, or `streams` in their place; it blocks and ignores no signal. With streams of
+    /// its own it leads a process group of its own.
     package init(
-        _ program: String, arguments: [String], environment: [String], passing passed: [Int32]
+        _ program: String, arguments: [String], environment: [String], passing passed: [Int32],
+        streams: Streams? = nil
     ) throws(Errno) {
         let above = PassedSocket.firstNumber + Int32(passed.count)
         var sources: [Int32] = []
@@ -30,11 +39,12 @@ package struct ChildProcess: Sendable {
         for number in passed {
             sources.append(try retryingOnInterrupt { fcntl(number, F_DUPFD_CLOEXEC, above) })
         }
-        processID = try ChildProcess.spawn(program, arguments, environment, sources)
+        processID = try ChildProcess.spawn(program, arguments, environment, sources, streams)
     }
 
     private static func spawn(
-        _ program: String, _ arguments: [String], _ environment: [String], _ sources: [Int32]
+        _ program: String, _ arguments: [String], _ environment: [String], _ sources: [Int32],
+        _ streams: Streams?
     ) throws(Errno) -> Int32 {
         var actions = unsafe posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
@@ -42,6 +52,11 @@ package struct ChildProcess: Sendable {
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         try check(unsafe posix_spawnattr_init(&attributes))
         defer { unsafe posix_spawnattr_destroy(&attributes) }
+        if let streams {
+            for (target, source) in [streams.input, streams.output, streams.errors].enumerated() {
+                try check(unsafe posix_spawn_file_actions_adddup2(&actions, source, Int32(target)))
+            }
+        }
         for (index, source) in sources.enumerated() {
             let target = PassedSocket.firstNumber + Int32(index)
             try check(unsafe posix_spawn_file_actions_adddup2(&actions, source, target))
@@ -49,7 +64,7 @@ package struct ChildProcess: Sendable {
         // Nor what this process was given by others and knows nothing of.
         let firstUnused = PassedSocket.firstNumber + Int32(sources.count)
         try check(unsafe posix_spawn_file_actions_addclosefrom_np(&actions, firstUnused))
-        try resetSignals(&attributes)
+        try resetSignals(&attributes, inGroupOfItsOwn: streams != nil)
 
         let arguments = CStrings(arguments)
         let environment = CStrings(environment)
@@ -61,15 +76,18 @@ package struct ChildProcess: Sendable {
         return processID
     }
 
-    private static func resetSignals(_ attributes: inout posix_spawnattr_t) throws(Errno) {
+    private static func resetSignals(
+        _ attributes: inout posix_spawnattr_t, inGroupOfItsOwn: Bool
+    ) throws(Errno) {
         var none = sigset_t()
         var all = sigset_t()
         unsafe sigemptyset(&none)
         unsafe sigfillset(&all)
         try check(unsafe posix_spawnattr_setsigmask(&attributes, &none))
         try check(unsafe posix_spawnattr_setsigdefault(&attributes, &all))
-        let flags = Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
-        try check(unsafe posix_spawnattr_setflags(&attributes, flags))
+        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+        let group = inGroupOfItsOwn ? POSIX_SPAWN_SETPGROUP : 0
+        try check(unsafe posix_spawnattr_setflags(&attributes, Int16(flags | group)))
     }
 
     /// These functions return their error, and leave errno alone.
@@ -79,10 +97,23 @@ package struct ChildProcess: Sendable {
 
     package func kill() { _ = Glibc.kill(processID, SIGKILL) }
 
+    /// Kills it and all that it started, as far as those did not leave its process group.
+    package func killGroup() { _ = Glibc.kill(-processID, SIGKILL) }
+
+    /// How it ended, which the kernel forgets with this. Nil while it has not.
+    package func reap() -> End? { ChildProcess.reap(processID, WNOHANG)?.end }
+
+    /// Waits for the end of one that was killed, a second at most: a disk can hold it up for longer.
+    package func awaitEnd() {
+        for _ in 0..<1000 where reap() == nil { usleep(1000) }
+    }
+
     /// The next child that has ended, which the kernel forgets with this. Nil when none has.
-    package static func reapNext() -> (processID: Int32, end: End)? {
+    package static func reapNext() -> (processID: Int32, end: End)? { reap(-1, WNOHANG) }
+
+    private static func reap(_ which: Int32, _ options: Int32) -> (processID: Int32, end: End)? {
         var status: Int32 = 0
-        let processID = unsafe waitpid(-1, &status, WNOHANG)
+        let processID = unsafe waitpid(which, &status, options)
         guard processID > 0 else { return nil }
         // wait(2): the low seven bits are the signal, the second byte is the status.
         let signal = status & 0x7F

@@ -17,6 +17,7 @@ package struct Errno: Error, Equatable, Sendable, CustomStringConvertible {
     package static let addressNotAvailable = Errno(EADDRNOTAVAIL)
     package static let notPermitted = Errno(EACCES)
     package static let noSuchFile = Errno(ENOENT)
+    package static let fileExists = Errno(EEXIST)
     package static let nameTooLong = Errno(ENAMETOOLONG)
     package static let connectionReset = Errno(ECONNRESET)
     package static let timedOut = Errno(ETIMEDOUT)

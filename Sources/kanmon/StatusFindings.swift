@@ -1,4 +1,5 @@
 import Configuration
+import Console
 import Gateway
 
 /// What `status` finds out from the gate itself.

@@ -9,8 +9,10 @@ package=$1
 config=/etc/kanmon/kanmon.yml
 gate=https://localhost:9443
 pushgateway=http://127.0.0.1:9091
-work=$(mktemp -d)
-count=0
+# shellcheck disable=SC2034 # For sentences.sh.
+units=(kanmon.service kanmon.socket)
+# shellcheck source=Tests/Packaging/sentences.sh
+source "$(dirname "$0")/sentences.sh"
 
 main() {
     export DEBIAN_FRONTEND=noninteractive
@@ -31,39 +33,8 @@ main() {
     echo "package: $count sentences hold"
 }
 
-# holds SENTENCE COMMAND...: the command has to succeed.
-holds() {
-    local sentence=$1 status=0
-    shift
-    "$@" >"$work/now" 2>&1 || status=$?
-    if [[ $status -ne 0 ]]; then
-        {
-            echo "NOT SO: $sentence"
-            echo "  $* ended with $status, and said:"
-            sed 's/^/  /' "$work/now"
-            journalctl --no-pager --unit kanmon.service --unit kanmon.socket | tail -n 30
-        } >&2
-        exit 1
-    fi
-    # What a sentence about the last command's words looks at.
-    [[ $1 == says ]] || mv "$work/now" "$work/said"
-    count=$((count + 1))
-    echo "ok: $sentence"
-}
-
-fails() { ! "$@"; }
-says() { grep -qF -- "$1" "$work/said"; }
-has_mode() { [[ $(stat -c '%a %U:%G' "$2") == "$1" ]]; }
 is_state() { [[ $(systemctl show --property "$1" --value kanmon.service) == "$2" ]]; }
 main_process() { systemctl show --property MainPID --value kanmon.service; }
-
-eventually() {
-    local end=$((SECONDS + 30))
-    until "$@" >/dev/null 2>&1; do
-        ((SECONDS < end)) || return 1
-        sleep 0.1
-    done
-}
 
 # push URL
 push() {

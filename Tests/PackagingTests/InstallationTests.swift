@@ -26,22 +26,24 @@ import Testing
     }
 
     static let examples = [
-        "443.conf", "backoff.conf", "credentials.conf", "kanmon.sample.yml", "own-socket.conf",
-        "upstream.conf",
+        "443.conf", "backoff.conf", "credentials.conf", "gateway.yml", "kanmon.sample.yml",
+        "own-socket.conf", "upstream.conf", "watch.yml",
     ]
 
     static func expected(_ prefix: String, zsh: String) -> Set<String> {
         Set(
             [
-                "755 \(prefix)/bin/kanmon",
+                "755 \(prefix)/bin/kanmon", "755 \(prefix)/bin/kanmon-ops",
+                "755 \(prefix)/lib/kanmon/prometheus-push.sh",
                 "644 \(prefix)/lib/systemd/system/kanmon.service",
                 "644 \(prefix)/lib/systemd/system/kanmon.socket",
+                "644 \(prefix)/lib/systemd/system/kanmon-watch.path",
+                "644 \(prefix)/lib/systemd/system/kanmon-watch.service",
+                "644 \(prefix)/lib/systemd/system/kanmon-watch.timer",
                 "644 \(prefix)/lib/sysusers.d/kanmon.conf",
+                "644 \(prefix)/lib/sysusers.d/kanmon-watch.conf",
                 "644 \(prefix)/lib/tmpfiles.d/kanmon.conf",
-                "644 \(prefix)/share/bash-completion/completions/kanmon",
-                "644 \(prefix)/share/fish/vendor_completions.d/kanmon.fish",
-                "644 \(prefix)/share/zsh/\(zsh)/_kanmon",
-                "644 \(prefix)/share/man/man1/kanmon.1.gz",
+                "644 \(prefix)/lib/tmpfiles.d/kanmon-watch.conf",
                 "644 \(prefix)/share/man/man5/kanmon.yml.5.gz",
                 "644 \(prefix)/share/doc/kanmon/README.ja.md",
                 "644 \(prefix)/share/doc/kanmon/README.md",
@@ -49,7 +51,15 @@ import Testing
                 "644 \(prefix)/share/doc/kanmon/RUNBOOK.md",
                 "750 /etc/kanmon", "750 /etc/kanmon/auth", "750 /etc/kanmon/tls",
                 "640 /etc/kanmon/kanmon.yml",
-            ] + examples.map { "644 \(prefix)/share/doc/kanmon/examples/\($0)" })
+            ] + examples.map { "644 \(prefix)/share/doc/kanmon/examples/\($0)" }
+                + ["kanmon", "kanmon-ops"].flatMap { program in
+                    [
+                        "644 \(prefix)/share/bash-completion/completions/\(program)",
+                        "644 \(prefix)/share/fish/vendor_completions.d/\(program).fish",
+                        "644 \(prefix)/share/zsh/\(zsh)/_\(program)",
+                        "644 \(prefix)/share/man/man1/\(program).1.gz",
+                    ]
+                })
     }
 
     @Test func `an administrator's installation is these files with these modes`() throws {
@@ -60,6 +70,11 @@ import Testing
         #expect(unit.contains("ExecReload=/usr/local/bin/kanmon check"))
         #expect(unit.contains("ExecPaths=/usr/local/bin /usr/bin -/usr/lib"))
         #expect(!unit.contains(" /usr/bin/kanmon") && !unit.contains("=/usr/bin/kanmon"))
+        let watchdog = try folder.read("usr/local/lib/systemd/system/kanmon-watch.service")
+        #expect(watchdog.contains("ExecStart=/usr/local/bin/kanmon-ops watch"))
+        #expect(
+            try folder.read("usr/local/share/doc/kanmon/examples/watch.yml")
+                .contains("push_script: /usr/local/lib/kanmon/prometheus-push.sh"))
     }
 
     @Test func `a package's installation is these files with these modes`() throws {
@@ -107,6 +122,20 @@ import Testing
         let result = try run("deploy/package/\(script)", ["nonsense"])
         #expect(result.status == 1)
         #expect(result.output.contains("does not know \"nonsense\""))
+    }
+
+    @Test func `the watchdog's configurations are good`() throws {
+        for file in ["deploy/watchdog/watch.yml", "deploy/watchdog/examples/gateway.yml"] {
+            try folder.write("watch.yml", Repository.text(file))
+            for secret in ["discord-webhook", "line-token", "kick-token"] {
+                try folder.write(secret, "https://discord.example/a-secret-of-the-test\n")
+                try FileManager.default.setAttributes(
+                    [.posixPermissions: 0o600], ofItemAtPath: "\(folder.path)/\(secret)")
+            }
+            let result = try run(
+                Repository.kanmon + "-ops", ["check", "--config", folder.path + "/watch.yml"])
+            #expect(result.status == 0, "\(file): \(result.output)")
+        }
     }
 
     @Test func `the configuration of the service is good where there are a key and users`() throws {

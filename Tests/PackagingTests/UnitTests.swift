@@ -14,6 +14,9 @@ struct UnitTests {
         for unit in ["kanmon.service", "kanmon.socket"] {
             try folder.write(units + unit, Repository.text("deploy/systemd/" + unit))
         }
+        for unit in Self.watchdog {
+            try folder.write(units + unit, Repository.text("deploy/watchdog/" + unit))
+        }
         let copied = try run(
             "sh",
             [
@@ -21,7 +24,7 @@ struct UnitTests {
                 """
                 cd "$1" && ln -s usr/bin bin && ln -s usr/lib lib && mkdir usr/bin
                 cp -a /usr/lib/systemd/system/*.target /usr/lib/systemd/system/*.slice \(units)
-                for program in kanmon kill; do install -m 0755 /bin/true "usr/bin/$program"; done
+                for program in kanmon kanmon-ops kill; do install -m 0755 /bin/true "usr/bin/$program"; done
                 """, "sh", folder.path,
             ])
         try #require(copied.status == 0, "\(copied.output)")
@@ -38,8 +41,10 @@ struct UnitTests {
             [
                 "verify", "--man=no", "--root=\(folder.path)", "kanmon.service",
                 "kanmon.socket",
-            ])
+            ] + Self.watchdog)
     }
+
+    static let watchdog = ["kanmon-watch.service", "kanmon-watch.timer", "kanmon-watch.path"]
 
     @Test func `systemd finds nothing wrong with the units`() throws {
         try stage()
@@ -64,6 +69,19 @@ struct UnitTests {
             ])
         #expect(result.status == 0, "\(result.output)")
         #expect(result.output.contains("Overall exposure level"))
+    }
+
+    @Test func `of root's rights the watchdog has one, to read what belongs to others`() throws {
+        let unit = try Repository.settings("deploy/watchdog/kanmon-watch.service")
+        #expect(unit.contains("CapabilityBoundingSet=CAP_DAC_READ_SEARCH"))
+        #expect(unit.contains("NoNewPrivileges=yes") && unit.contains("ProtectSystem=strict"))
+        let result = try run(
+            "systemd-analyze",
+            [
+                "security", "--offline=true", "--threshold=20", "--no-pager",
+                "deploy/watchdog/kanmon-watch.service",
+            ])
+        #expect(result.status == 0, "\(result.output)")
     }
 
     @Test func `the filter allows the one call that makes password checks give way`() throws {

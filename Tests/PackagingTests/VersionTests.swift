@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// One version, whoever is asked: `Sources/kanmon/Version.swift` decides. `make package-test` asks the package.
+/// One version, whoever is asked: `Sources/Console/Release.swift` decides. `make package-test` asks the package.
 @Suite struct VersionTests {
     /// What the package is called by, and what the manual takes.
     private func decided() throws -> Substring {

@@ -48,9 +48,14 @@ import Testing
             "Bytes", "Reactor", "TLS", "HTTP", "Gzip", "Admission", "Exposition", "Catalogue",
             "Configuration",
         ],
+        "Console": ["Configuration", "Bytes", "CRevision", "ArgumentParser"],
         "kanmon": [
             "Gateway", "Configuration", "Admission", "Catalogue", "Exposition", "HTTP", "TLS",
-            "Reactor", "Bytes", "CRevision", "ArgumentParser",
+            "Reactor", "Bytes", "Console", "ArgumentParser",
+        ],
+        "Operations": ["Configuration", "Console", "Reactor", "Bytes"],
+        "kanmon-ops": [
+            "Operations", "Configuration", "Console", "Reactor", "Bytes", "ArgumentParser",
         ],
     ]
 
@@ -75,9 +80,9 @@ import Testing
         "HTTP/HTTP2/FrameLibrary.swift", "HTTP/HTTP2/FrameMemory.swift",
         "HTTP/HTTP2/HTTP2Session.swift",
         "HTTP/HTTP2/SessionCallbacks.swift",
-        "HTTP/Message/FieldName.swift", "kanmon/AtomicFile.swift", "kanmon/Console.swift",
-        "kanmon/Terminal.swift", "kanmon/Verbs/Cert.swift", "kanmon/Verbs/Lint.swift",
-        "kanmon/Version.swift",
+        "HTTP/Message/FieldName.swift", "Console/AtomicFile.swift", "Console/Console.swift",
+        "Console/Release.swift", "Console/Terminal.swift", "kanmon/Verbs/Cert.swift",
+        "kanmon/Verbs/Lint.swift",
     ]
 
     @Test func `there are sources to look at`() {

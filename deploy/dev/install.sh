@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for a purpose, and nothing that is there.
 #
-#   deploy/dev/install.sh build|run|test|attacks|e2e|smoke|bench|differential|package|package-test|confined
+#   deploy/dev/install.sh build|run|test|attacks|e2e|smoke|bench|differential|package|package-test|confined|watchdog
 #
 # KANMON_INSTALL=no skips it: for a system without apt where the same things are there under other names.
 set -euo pipefail
@@ -22,6 +22,7 @@ case $purpose in
     attacks) packages=("${build[@]}" "${serve[@]}" python3 python3-hpack python3-h2
         nghttp2-client golang-go) ;;
     e2e) packages=("${build[@]}" "${stack[@]}" "${package[@]}") ;;
+    watchdog) packages=("${build[@]}" "${serve[@]}" prometheus python3 tar) ;;
     confined) packages=("${build[@]}" "${journeys[@]}" systemd linux-libc-dev) ;;
     package) packages=("${package[@]}") ;;
     package-test) packages=("${package[@]}" "${serve[@]}" systemd iproute2) ;;
@@ -29,7 +30,7 @@ case $purpose in
     differential) packages=("${build[@]}" "${parser[@]}" golang-github-prometheus-client-golang-dev) ;;
     bench) packages=("${build[@]}" "${parser[@]}" "${serve[@]}" "${load[@]}" nginx haproxy python3) ;;
     *)
-        echo "usage: $0 build|run|test|attacks|e2e|smoke|bench|differential|package|package-test|confined" >&2
+        echo "usage: $0 build|run|test|attacks|e2e|smoke|bench|differential|package|package-test|confined|watchdog" >&2
         exit 64
         ;;
 esac
@@ -49,6 +50,7 @@ purpose_of() {
         openssl) echo "makes passwords and the odd certificate for tests" ;;
         util-linux) echo "prlimit, setpriv and taskset, to confine what is started" ;;
         nginx) echo "a Pushgateway's front with TLS and login; what the gate is measured against" ;;
+        tar) echo "packs a snapshot of an incident" ;;
         strace) echo "makes system calls of a gate fail, for tests" ;;
         libfaketime) echo "lets the time of day jump under a gate, for tests" ;;
         prometheus-alertmanager) echo "sends what Prometheus finds to a person" ;;

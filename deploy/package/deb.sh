@@ -12,7 +12,7 @@ trap 'rm -rf "$stage"' EXIT
 main() {
     PREFIX=/usr DESTDIR=$stage/root deploy/package/install.sh
     # What a debugger wants is four times the program.
-    strip --strip-unneeded "$stage/root/usr/bin/kanmon"
+    strip --strip-unneeded "$stage/root/usr/bin/kanmon" "$stage/root/usr/bin/kanmon-ops"
     put_documents
     put_control
     local package

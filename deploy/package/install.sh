@@ -11,17 +11,20 @@ cd "$(dirname "$0")/../.."
 prefix=${PREFIX:-/usr/local}
 root=${DESTDIR-}
 program=${KANMON_PROGRAM:-.build-static/release/kanmon}
+ops=$program-ops
 # Where zsh and fish look differs between what a package brings and what an administrator installs.
 zsh=$prefix/share/zsh/site-functions
 fish=$prefix/share/fish/vendor_completions.d
 [[ $prefix == /usr ]] && zsh=/usr/share/zsh/vendor-completions
 
 main() {
-    if [[ ! -x $program ]]; then
-        echo "$program is not there: run  make static  first, as the user who builds." >&2
+    if [[ ! -x $program || ! -x $ops ]]; then
+        echo "$program or $ops is not there: run  make static  first, as the user who builds." >&2
         exit 66
     fi
     put 0755 "$program" "$prefix/bin/kanmon"
+    put 0755 "$ops" "$prefix/bin/kanmon-ops"
+    put 0755 deploy/push/prometheus-push.sh "$prefix/lib/kanmon/prometheus-push.sh"
     put_manuals
     put_completions
     put_units
@@ -46,18 +49,24 @@ put_text() {
 }
 
 put_manuals() {
-    local man=$prefix/share/man
-    "$program" --experimental-dump-help | python3 deploy/package/manual.py kanmon.1 |
-        gzip -9n | put_text 0644 "$man/man1/kanmon.1.gz"
+    local man=$prefix/share/man name
+    for name in kanmon kanmon-ops; do
+        "${program%kanmon}$name" --experimental-dump-help | python3 deploy/package/manual.py "$name.1" |
+            gzip -9n | put_text 0644 "$man/man1/$name.1.gz"
+    done
     python3 deploy/package/manual.py kanmon.yml.5 <deploy/kanmon.sample.yml |
         gzip -9n | put_text 0644 "$man/man5/kanmon.yml.5.gz"
 }
 
 put_completions() {
-    "$program" --generate-completion-script bash |
-        put_text 0644 "$prefix/share/bash-completion/completions/kanmon"
-    "$program" --generate-completion-script zsh | put_text 0644 "$zsh/_kanmon"
-    "$program" --generate-completion-script fish | put_text 0644 "$fish/kanmon.fish"
+    local name from
+    for name in kanmon kanmon-ops; do
+        from=${program%kanmon}$name
+        "$from" --generate-completion-script bash |
+            put_text 0644 "$prefix/share/bash-completion/completions/$name"
+        "$from" --generate-completion-script zsh | put_text 0644 "$zsh/_$name"
+        "$from" --generate-completion-script fish | put_text 0644 "$fish/$name.fish"
+    done
 }
 
 # The units name the program where it is.
@@ -67,6 +76,12 @@ put_units() {
     put 0644 deploy/systemd/kanmon.socket "$prefix/lib/systemd/system/kanmon.socket"
     put 0644 deploy/systemd/kanmon.sysusers "$prefix/lib/sysusers.d/kanmon.conf"
     put 0644 deploy/systemd/kanmon.tmpfiles "$prefix/lib/tmpfiles.d/kanmon.conf"
+    sed "s|/usr/bin/kanmon-ops|$prefix/bin/kanmon-ops|" deploy/watchdog/kanmon-watch.service |
+        put_text 0644 "$prefix/lib/systemd/system/kanmon-watch.service"
+    put 0644 deploy/watchdog/kanmon-watch.timer "$prefix/lib/systemd/system/kanmon-watch.timer"
+    put 0644 deploy/watchdog/kanmon-watch.path "$prefix/lib/systemd/system/kanmon-watch.path"
+    put 0644 deploy/watchdog/kanmon-watch.sysusers "$prefix/lib/sysusers.d/kanmon-watch.conf"
+    put 0644 deploy/watchdog/kanmon-watch.tmpfiles "$prefix/lib/tmpfiles.d/kanmon-watch.conf"
 }
 
 # A reload runs /bin/kill, wherever the gate itself is.
@@ -79,6 +94,9 @@ put_examples() {
     for file in deploy/kanmon.sample.yml deploy/systemd/examples/*.conf; do
         put 0644 "$file" "$prefix/share/doc/kanmon/examples/${file##*/}"
     done
+    sed "s|/usr/lib/kanmon/|$prefix/lib/kanmon/|" deploy/watchdog/watch.yml |
+        put_text 0644 "$prefix/share/doc/kanmon/examples/watch.yml"
+    put 0644 deploy/watchdog/examples/gateway.yml "$prefix/share/doc/kanmon/examples/gateway.yml"
     put 0644 deploy/README.md "$prefix/share/doc/kanmon/README.md"
     put 0644 deploy/README.ja.md "$prefix/share/doc/kanmon/README.ja.md"
     put 0644 deploy/RUNBOOK.md "$prefix/share/doc/kanmon/RUNBOOK.md"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a manual page from what the program itself says, so that neither can drift from the other.
 
-kanmon --experimental-dump-help | manual.py kanmon.1
+kanmon --experimental-dump-help | manual.py kanmon.1            and so for kanmon-ops
 manual.py kanmon.yml.5 < deploy/kanmon.sample.yml
 
 What only a person can write stands in deploy/man/NAME.in; the line .\\" GENERATED there is replaced.
@@ -33,13 +33,13 @@ def version():
 def verbs(help_text):
     command = json.loads(help_text)["command"]
     shown = [verb for verb in command["subcommands"] if verb["commandName"] != "help"]
-    return "".join(map(verb_section, shown))
+    return "".join(verb_section(command["commandName"], verb) for verb in shown)
 
 
-def verb_section(verb):
+def verb_section(program, verb):
     arguments = [it for it in verb["arguments"] if it["shouldDisplay"] and not is_common(it)]
     synopsis = " ".join([verb["commandName"]] + [usage(it) for it in arguments])
-    lines = [".SS kanmon " + synopsis, escaped(verb["abstract"])]
+    lines = [".SS " + escaped(program) + " " + synopsis, escaped(verb["abstract"])]
     for paragraph in verb.get("discussion", "").split("\n\n"):
         lines += [".PP", escaped(paragraph)]
     for argument in arguments:
@@ -83,6 +83,6 @@ def escaped(text):
     return re.sub(r"^\.", r"\\&.", text, flags=re.MULTILINE)
 
 
-PAGES = {"kanmon.1": verbs, "kanmon.yml.5": sample}
+PAGES = {"kanmon.1": verbs, "kanmon-ops.1": verbs, "kanmon.yml.5": sample}
 
 main()

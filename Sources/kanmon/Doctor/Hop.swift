@@ -1,3 +1,5 @@
+import Console
+
 /// The hops on the way of a metric, in the order in which it meets them.
 enum Hop: String, CaseIterable {
     case name

@@ -1,6 +1,7 @@
 import Bytes
 import Catalogue
 import Configuration
+import Console
 import Gateway
 import HTTP
 import Reactor

@@ -1,4 +1,5 @@
 import Configuration
+import Console
 import Gateway
 import Reactor
 

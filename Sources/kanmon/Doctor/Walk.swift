@@ -1,5 +1,6 @@
 import Bytes
 import Configuration
+import Console
 import Gateway
 import Reactor
 import TLS

@@ -2,6 +2,7 @@ import Admission
 import ArgumentParser
 import Bytes
 import Configuration
+import Console
 import Gateway
 import HTTP
 import Reactor

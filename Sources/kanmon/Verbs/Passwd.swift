@@ -1,6 +1,7 @@
 import Admission
 import ArgumentParser
 import Bytes
+import Console
 import Glibc
 
 struct Passwd: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Console
 import Gateway
 import Reactor
 import TLS
@@ -43,8 +44,8 @@ struct Serve: ParsableCommand {
         guard let snapshot else { throw ExitCode.badConfiguration }
         let log = try Log(snapshot.configuration.log)
         log.write(.info, "starting kanmon") { line in
-            line.add("version", Version.number)
-            line.add("revision", Version.revision)
+            line.add("version", Release.number)
+            line.add("revision", Release.revision)
             line.add("environment", snapshot.configuration.environment.rawValue)
             line.add("users", snapshot.userCount)
             line.add("certificate", snapshot.certificate.fingerprint)

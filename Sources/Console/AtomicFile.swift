@@ -1,20 +1,24 @@
 import Bytes
-import Glibc
+package import Glibc
 
 /// Writing a file so that everybody sees the old one or the new one, and nothing between.
-enum AtomicFile {
-    struct Failure: Error, CustomStringConvertible {
-        let path: String
-        let code: Int32
+package enum AtomicFile {
+    package struct Failure: Error, CustomStringConvertible {
+        package let path: String
+        package let code: Int32
 
-        var description: String {
+        package init(path: String, code: Int32) { (self.path, self.code) = (path, code) }
+
+        package var description: String {
             let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
             return "\(path) cannot be written: \(reason)"
         }
     }
 
     /// A new file gets `mode`; one that is replaced keeps owner, group and mode.
-    static func write(_ bytes: [UInt8], to path: String, newMode mode: mode_t) throws(Failure) {
+    package static func write(_ bytes: [UInt8], to path: String, newMode mode: mode_t)
+        throws(Failure)
+    {
         // A link is followed, so that what it leads to is replaced and the link stays.
         let target = resolved(path)
         let temporary = "\(target).\(getpid()).new"
@@ -32,7 +36,8 @@ enum AtomicFile {
 
     /// Reads, changes and writes as one step: whoever else does that with a file in the same folder waits,
     /// 10 seconds at most, so that no change undoes another.
-    static func change<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    package static func change<Result>(_ path: String, _ body: () throws -> Result) throws -> Result
+    {
         let folder = folder(of: resolved(path))
         let fd = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard fd >= 0 else { throw Failure(path: path, code: errno) }

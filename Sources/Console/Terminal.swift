@@ -2,13 +2,13 @@ import ArgumentParser
 import Glibc
 
 /// Reading a secret.
-enum Terminal {
+package enum Terminal {
     /// Beyond this no password is right; the limit only keeps a wrong file from being read whole.
     private static let passwordBytesMax = 4096
 
     /// The password, from the terminal without showing it (twice when it is to be confirmed), or the
     /// first line of standard input.
-    static func password(confirmed: Bool) throws -> [UInt8] {
+    package static func password(confirmed: Bool) throws -> [UInt8] {
         guard isatty(0) == 1 else { return readLine() }
         let password = ask("Password: ")
         if confirmed, ask("Again: ") != password {

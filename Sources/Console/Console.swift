@@ -1,16 +1,16 @@
-import ArgumentParser
+package import ArgumentParser
 import Bytes
-import Configuration
+package import Configuration
 import Glibc
 
 /// Talking to the person at the terminal. Results go to stdout, everything else to stderr.
-enum Console {
-    static func say(_ text: String) { write(text + "\n", to: 1) }
-    static func complain(_ text: String) { write(text + "\n", to: 2) }
+package enum Console {
+    package static func say(_ text: String) { write(text + "\n", to: 1) }
+    package static func complain(_ text: String) { write(text + "\n", to: 2) }
 
     /// Makes sure that the descriptors 0, 1 and 2 are somebody's. Else the next file or socket would get
     /// such a number, and what is meant for a person be written into it.
-    static func occupyDescriptors() {
+    package static func occupyDescriptors() {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
             // The lowest free number is given, which is this one.
             _ = unsafe open("/dev/null", O_RDWR)
@@ -18,10 +18,10 @@ enum Console {
     }
 
     /// A text as JSON has it.
-    static func quoted(_ text: String) -> String { "\"\(escaped(text, isQuoted: true))\"" }
+    package static func quoted(_ text: String) -> String { "\"\(escaped(text, isQuoted: true))\"" }
 
     /// A text of somebody else's, without what could move a cursor.
-    static func printable(_ text: String) -> String { escaped(text, isQuoted: false) }
+    package static func printable(_ text: String) -> String { escaped(text, isQuoted: false) }
 
     private static func escaped(_ text: String, isQuoted: Bool) -> String {
         var escaped = ByteBuffer()
@@ -31,7 +31,7 @@ enum Console {
     }
 
     /// All problems, then how many there were and what follows from it.
-    static func report(_ problems: [Problem], consequence: String) {
+    package static func report(_ problems: [Problem], consequence: String) {
         for problem in problems { complain(problem.description) }
         let errors = problems.count { $0.severity == .error }
         let warnings = problems.count - errors
@@ -59,9 +59,9 @@ enum Console {
 
 /// The exit codes beside 0 and the argument parser's own 64 (sysexits.h).
 extension ExitCode {
-    static let negative = ExitCode(1)
-    static let noInput = ExitCode(66)
-    static let unavailable = ExitCode(69)
-    static let systemError = ExitCode(71)
-    static let badConfiguration = ExitCode(78)
+    package static let negative = ExitCode(1)
+    package static let noInput = ExitCode(66)
+    package static let unavailable = ExitCode(69)
+    package static let systemError = ExitCode(71)
+    package static let badConfiguration = ExitCode(78)
 }

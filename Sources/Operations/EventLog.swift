@@ -1,0 +1,46 @@
+import Bytes
+import Console
+package import Reactor
+
+/// What the watchdog did, a line an event: to a file that is put aside when it is full, and to standard
+/// error, which is the journal's.
+package struct EventLog: ~Copyable {
+    package typealias Member = (key: String, value: String)
+
+    private var file: RotatedFile
+    private let redaction: Redaction
+    private let isShown: Bool
+    /// A disk that is full is told once a run.
+    private var hasFailed = false
+
+    package init(path: String, _ redaction: Redaction, isShown: Bool = true) {
+        file = RotatedFile(RotatedFile.Settings(path: path, bytesMax: 1 << 20, retain: 5))
+        (self.redaction, self.isShown) = (redaction, isShown)
+    }
+
+    package mutating func add(_ members: [Member], at moment: WallClock = .now()) {
+        let words = members.map { "\($0.key)=\(EventLog.value(redaction.redacted($0.value)))" }
+        let line = words.joined(separator: " ")
+        if isShown { Console.complain(line) }
+        var lines = ByteBuffer()
+        lines.append(text: "time=\(LocalTime(moment).timestamp) \(line)\n")
+        do throws(Errno) {
+            try file.append(from: &lines)
+        } catch {
+            if !hasFailed { Console.complain("event=log_fault reason=\"\(error)\"") }
+            hasFailed = true
+        }
+    }
+
+    package mutating func add(_ event: String, _ members: Member...) {
+        add([("event", event)] + members)
+    }
+
+    /// As logfmt has it: quoted where it is not one plain word.
+    private static func value(_ text: String) -> String {
+        let isPlain =
+            !text.isEmpty
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"=\\".utf8.contains($0) }
+        return isPlain ? text : Console.quoted(text)
+    }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import Console
+import Operations
+
+struct CheckPlan: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Reads and checks the configuration and its secrets, without doing anything.",
+        discussion: """
+            Example: kanmon-ops check --config /etc/kanmon-watch/watch.yml
+
+            Every problem is shown at once, as file:line:column. Ends with 78 when there is one.
+            """)
+
+    @Option(help: "The configuration file.")
+    var config: String
+
+    func run() throws {
+        let plan = try PlanFile.load(config)
+        let faults = Secrets(of: plan).faults
+        for fault in faults { Console.complain(fault) }
+        if !faults.isEmpty { throw ExitCode.badConfiguration }
+        Console.say("\(config): good, \(plan.checks.count) checks")
+    }
+}

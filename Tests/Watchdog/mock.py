@@ -1,0 +1,609 @@
+#!/usr/bin/env python3
+"""The watchdog's decisions, one sentence each, with the real kanmon-ops and the real curl. What stands in a place of
+its own is systemctl and journalctl, which keep record, and whoever receives messages.
+
+  Tests/Watchdog/mock.py [WORD...]        only sentences that hold one of the words
+
+KANMON_OPS is the program, .build/debug/kanmon-ops when it is not set."""
+
+import concurrent.futures
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+import ward
+from ward import KICK_TOKEN, LINE_TOKEN, WEBHOOK_SECRET, Ward
+
+GATE = """  gate:
+    unit: kanmon.service
+    repair: restart kanmon.service
+"""
+MAY = "may_restart: {kanmon.service: [gate]}"
+SENTENCES = []
+
+
+def sentence(text):
+    def keep(function):
+        SENTENCES.append((text, function))
+        return function
+    return keep
+
+
+def holds(truth, what):
+    if not truth:
+        raise AssertionError(what)
+
+
+# ---- repairs: the longest first, since they go on side by side
+
+
+@sentence("restarts come at once, after 10 s and after 30 s, and the run ends then")
+def _():
+    with Ward(GATE, MAY, limits="{run: 56s}") as here:
+        here.unit("kanmon.service", "failed")
+        began = time.monotonic()
+        here.run()
+        took = time.monotonic() - began
+        holds(here.restarts() == 3, here.calls(""))
+        holds(51 < took < 70, f"{took:.0f} s")
+        told = here.discord.texts()
+        holds("What was done has not helped so far" in told[0] and "held back" in told[-1], told)
+
+
+@sentence("what is well is not restarted, and nobody is told")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "active")
+        done = here.run()
+        holds(done.returncode == 0, done.stderr)
+        holds(here.restarts() == 0, here.calls(""))
+        holds(not here.discord.received, here.discord.texts())
+
+
+@sentence("what is not well is restarted, and that is told")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "failed", heals=1)
+        done = here.run()
+        holds(done.returncode == 0, done.stderr)
+        holds(here.restarts() == 1, here.calls(""))
+        told = here.discord.texts()
+        holds(len(told) == 1 and "gate: well again after a repair" in told[0], told)
+        holds("kanmon.service is failed" in told[0] and "JST" in told[0] and "on ward" in told[0], told)
+
+
+@sentence("the fourth restart within ten minutes is held back and told")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "failed")
+        done = here.run()
+        holds(done.returncode == 1, done.stderr)
+        holds(here.restarts() == 3, here.calls(""))
+        holds("event=held check=gate" in here.log(), here.log())
+        told = here.discord.texts()
+        holds(any("held back: restart kanmon.service was done 3 times in 10m" in text for text in told), told)
+        here.run()
+        holds(here.restarts() == 3, "a later run restarted once more")
+
+
+@sentence("the limit holds over runs, too, when each restart helps")
+def _():
+    with Ward(GATE, MAY) as here:
+        for _ in range(4):
+            here.unit("kanmon.service", "failed", heals=1)
+            here.run()
+        holds(here.restarts() == 3, here.calls(""))
+        told = here.discord.texts()
+        holds(any("held back" in text for text in told), told)
+
+
+@sentence("the third failure of the model server holds restarts and tells")
+def _():
+    checks = """  model:
+    unit: model.service
+    repair: restart model.service
+    hold_after: 3
+"""
+    with Ward(checks, "may_restart: {model.service: [model]}", limits="{pauses: [0s, 200ms, 200ms], restarts_max: 9}") as here:
+        here.unit("model.service", "failed")
+        here.run()
+        holds(here.restarts() == 2, here.calls(""))
+        holds(any("held back: 3 failures in a row" in text for text in here.discord.texts()), here.discord.texts())
+        here.run()
+        holds(here.restarts() == 2, "it was restarted although it is held")
+        here.unit("model.service", "active")
+        here.run()
+        holds("model: well again" in here.discord.texts()[-1], here.discord.texts())
+
+
+@sentence("a unit that several checks miss is restarted once a round")
+def _():
+    down = ward.free_port()
+    checks = GATE + f"""  port:
+    port: 127.0.0.1:{down}
+    repair: restart kanmon.service
+"""
+    with Ward(checks, "may_restart: {kanmon.service: [gate, port]}") as here:
+        here.unit("kanmon.service", "failed")
+        here.run()
+        holds(here.restarts() == 3, here.calls(""))
+
+
+@sentence("a dead Pushgateway never restarts the gate")
+def _():
+    down = ward.free_port()
+    checks = f"""  pushgateway:
+    http: http://127.0.0.1:{down}/-/ready
+    repair: restart pushgateway.service
+  gate:
+    unit: kanmon.service
+    after: pushgateway
+    repair: restart kanmon.service
+"""
+    with Ward(checks, "may_restart: {kanmon.service: [gate], pushgateway.service: [pushgateway]}") as here:
+        here.unit("kanmon.service", "failed")
+        here.run()
+        holds(not here.calls("restart kanmon.service"), here.calls(""))
+        holds(len(here.calls("restart pushgateway.service")) == 3, here.calls(""))
+        holds(any("comes after pushgateway" in text for text in here.discord.texts()), here.discord.texts())
+
+
+@sentence("the steps of a repair are taken in their order: unit, command, fallback")
+def _():
+    checks = """  gate:
+    unit: kanmon.service
+    repair: [restart kanmon.service, run {0}/first, run {0}/second a b]
+"""
+    with Ward(checks, MAY) as here:
+        text = (here.folder / "watch.yml").read_text().replace("{0}", str(here.folder))
+        here.put("watch.yml", text)
+        here.put("first", f"#!/bin/sh\necho first >>{here.folder}/calls\nexit 4\n")
+        here.put("second", f"#!/bin/sh\necho second $* >>{here.folder}/calls\necho active >{here.folder}/units/kanmon.service\n")
+        for name in ("first", "second"):
+            os.chmod(here.folder / name, 0o700)
+        here.unit("kanmon.service", "failed")
+        done = here.run()
+        order = [call for call in here.calls("") if " restart" in call or "first" in call or "second" in call]
+        holds(done.returncode == 0, done.stderr)
+        holds([call.split()[-1] for call in order] == ["kanmon.service", "first", "b"], order)
+
+
+@sentence("a failure that passes within a second is none")
+def _():
+    with Ward("", "") as here:
+        answers = here.add_peer(503, 200)
+        here.put("watch.yml", (here.folder / "watch.yml").read_text() + f"  health: {{http: \"{answers.url}/\"}}\n")
+        done = here.run()
+        holds(done.returncode == 0 and "event=failing" not in here.log(), here.log())
+        holds(not here.discord.received, here.discord.texts())
+
+
+@sentence("200 lines of the journal are saved after two failures in a row, once, without secrets")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "failed")
+        here.run()
+        here.run()
+        saved = list((here.folder / "state/incidents").iterdir())
+        holds(len(saved) == 1, saved)
+        text = saved[0].read_text()
+        holds(text.count("\n") == 200 and "line 199" in text, text[-300:])
+        holds("cHJvbTpz" not in text and "[redacted]" in text, text[-300:])
+        holds(saved[0].stat().st_mode & 0o777 == 0o600, oct(saved[0].stat().st_mode))
+
+
+@sentence("a restart that never ends is given up, and the run ends")
+def _():
+    with Ward(GATE, MAY, limits="{run: 3s, pauses: [0s, 1s], grace: 1s}") as here:
+        here.unit("kanmon.service", "failed")
+        (here.folder / "units/kanmon.service.slow").touch()
+        began = time.monotonic()
+        here.run()
+        holds(time.monotonic() - began < 15, f"{time.monotonic() - began:.0f} s")
+        holds("took too long and was killed" in here.log(), here.log())
+        holds("It is not mended yet" in here.discord.texts()[0], here.discord.texts())
+
+
+# ---- looking
+
+
+@sentence("an answer is good by its status and its text, a command by its end and its output")
+def _():
+    with Ward("", "") as here:
+        well = here.add_peer(405)
+        rows = [
+            (f'{{http: "{well.url}/", status: [200, 405]}}', True),
+            (f'{{http: "{well.url}/"}}', False),
+            (f'{{http: "{well.url}/", status: 405, contains: well}}', True),
+            (f'{{http: "{well.url}/", status: 405, contains: ill}}', False),
+            (f'{{http: "{well.url}/", status: 405, equals: well}}', True),
+            (f'{{http: "{well.url}/", status: 405, method: HEAD}}', True),
+            (f'{{port: "127.0.0.1:{well.port}"}}', True),
+            (f'{{port: "127.0.0.1:{ward.free_port()}"}}', False),
+            ("{command: [/bin/echo, a word]}", True),
+            ("{command: [/bin/echo, a word], equals: a word}", True),
+            ("{command: [/bin/echo, a word], equals: word}", False),
+            ("{command: /bin/false}", False),
+            ("{command: /no/such/program}", False),
+            ("{command: [/bin/sleep, \"60\"], timeout: 500ms}", False),
+            ("{command: /usr/bin/yes, timeout: 5s}", False),
+        ]
+        checks = "".join(f"  c{number}: {row}\n" for number, (row, _) in enumerate(rows))
+        here.put("watch.yml", (here.folder / "watch.yml").read_text() + checks)
+        began = time.monotonic()
+        here.run()
+        holds(time.monotonic() - began < 30, "it took long")
+        found = set(here.state()["incidents"])
+        expected = {f"c{number}" for number, (_, good) in enumerate(rows) if not good}
+        holds(found == expected, f"{found ^ expected}")
+
+
+@sentence("something that hangs is found in its time, with everything else looked at meanwhile")
+def _():
+    with Ward("", "") as here:
+        peer = here.add_peer("hang")
+        checks = "".join(f'  h{number}: {{http: "{peer.url}/", timeout: 2s}}\n' for number in range(10))
+        here.put("watch.yml", (here.folder / "watch.yml").read_text() + checks)
+        began = time.monotonic()
+        here.run()
+        holds(time.monotonic() - began < 30, f"{time.monotonic() - began:.0f} s")
+        holds("no answer in time" in here.log(), here.log())
+
+
+@sentence("a push from end to end is made last, and not while what it goes through fails")
+def _():
+    checks = GATE + """  push:
+    push: push.env
+    after: gate
+    repair: restart kanmon.service
+"""
+    with Ward(checks, "push_script: push\nmay_restart: {kanmon.service: [gate, push]}") as here:
+        here.put("push", f"#!/bin/sh\necho push $* >>{here.folder}/calls\nexit 69\n")
+        os.chmod(here.folder / "push", 0o700)
+        here.unit("kanmon.service", "failed")
+        here.run()
+        holds(not here.calls("push --env"), here.calls(""))
+        here.unit("kanmon.service", "active")
+        here.run()
+        holds(f"push --env {here.folder}/push.env" in here.calls("push")[-1], here.calls(""))
+        holds(list(here.state()["incidents"]) == ["push"], here.state())
+
+
+@sentence("what is slow to look at is mended in its run all the same")
+def _():
+    with Ward("  slow: {command: [/bin/sleep, \"60\"], timeout: 3s, repair: restart kanmon.service}\n",
+              "may_restart: {kanmon.service: slow}", limits="{run: 4s}") as here:
+        began = time.monotonic()
+        here.run()
+        holds(here.restarts() == 1 and time.monotonic() - began < 40, here.log())
+
+
+# ---- telling
+
+
+@sentence("a kind of fault is told once in its cool-down, and what was kept back is counted")
+def _():
+    with Ward("  gate: {unit: kanmon.service}\n") as here:
+        here.put("watch.yml", (here.folder / "watch.yml").read_text().replace(
+            "host: ward", "host: ward\n  cool_down: 6s"))
+        here.unit("kanmon.service", "failed")
+        began = time.monotonic()
+        while time.monotonic() - began < 8:
+            here.run()
+        told = here.discord.texts()
+        holds(len(told) == 2, told)
+        holds("more like this since" in told[1], told)
+        here.unit("kanmon.service", "active")
+        here.run()
+        holds("well again by itself" in here.discord.texts()[-1], here.discord.texts())
+
+
+@sentence("Discord and LINE get the message in their own form")
+def _():
+    with Ward("  gate: {unit: kanmon.service}\n", line=[200]) as here:
+        here.unit("kanmon.service", "failed")
+        here.run()
+        path, headers, body = here.discord.received[0]
+        holds(path == f"/api/webhooks/1/{WEBHOOK_SECRET}" and b'"allowed_mentions":{"parse":[]}' in body, body)
+        path, headers, body = here.line.received[0]
+        holds(path == "/v2/bot/message/push" and headers["Authorization"] == f"Bearer {LINE_TOKEN}", headers)
+        holds(len(headers["X-Line-Retry-Key"]) == 36 and b'"to":"U1"' in body, headers)
+        holds(here.line.texts() == here.discord.texts(), here.line.texts())
+
+
+@sentence("no secret is in the log, the state or the output")
+def _():
+    with Ward("  gate: {command: [/bin/sh, -c, \"echo " + WEBHOOK_SECRET + "; exit 1\"]}\n",
+              discord=[500], line=[(429, 30)]) as here:
+        done = here.run()
+        everything = here.written().replace((here.folder / "watch.yml").read_text(), "") + done.stderr + done.stdout
+        for secret in (WEBHOOK_SECRET, LINE_TOKEN, KICK_TOKEN):
+            holds(secret not in everything, secret)
+        holds("[redacted]" in everything, everything)
+
+
+@sentence("who asks to wait is asked again when that time is over, and not before")
+def _():
+    with Ward("  gate: {unit: kanmon.service}\n", discord=[(429, 15), 204]) as here:
+        here.unit("kanmon.service", "failed")
+        here.run()
+        waited_from = time.monotonic()
+        here.run()
+        holds(len(here.discord.received) == 1, "it was asked before its time")
+        time.sleep(max(0, 15.2 - (time.monotonic() - waited_from)))
+        here.run()
+        holds(len(here.discord.received) == 2, here.log())
+        holds(here.discord.texts()[0] == here.discord.texts()[1], here.discord.texts())
+
+
+@sentence("a receiver that fails or hangs is tried in the next run, with the same key, and delays nobody")
+def _():
+    with Ward("  gate: {unit: kanmon.service}\n", discord=["hang", 204], line=[500, 409]) as here:
+        here.unit("kanmon.service", "failed")
+        began = time.monotonic()
+        here.run()
+        holds(time.monotonic() - began < 25, f"{time.monotonic() - began:.0f} s")
+        here.run()
+        holds(len(here.discord.received) == 2 and len(here.line.received) == 2, here.log())
+        keys = {headers["X-Line-Retry-Key"] for _, headers, _ in here.line.received}
+        holds(len(keys) == 1, keys)
+        here.run()
+        holds(len(here.line.received) == 2, "409 means that LINE has it")
+
+
+@sentence("what is never delivered is bounded, and its loss is told")
+def _():
+    with Ward("  gate: {unit: kanmon.service}\n", discord=[500]) as here:
+        here.put("watch.yml", (here.folder / "watch.yml").read_text().replace(
+            "host: ward", "host: ward\n  cool_down: 0s"))
+        here.unit("kanmon.service", "failed")
+        for _ in range(22):
+            here.run()
+        outbox = here.state()["outboxes"]["discord"]
+        holds(len(outbox["messages"]) == 20 and "messages before this one were lost" in str(outbox), str(outbox)[-500:])
+
+
+@sentence("a message is cut to what Discord takes")
+def _():
+    with Ward("".join(f"  check-{number}: {{command: [/bin/sh, -c, \"echo {'x' * 150}; exit 1\"]}}\n"
+                      for number in range(30))) as here:
+        here.run()
+        holds(len(here.discord.texts()[0]) == 2000 and here.discord.texts()[0].endswith("…"), "not cut")
+
+
+# ---- its own life
+
+
+@sentence("two runs never overlap")
+def _():
+    with Ward("  slow: {command: [/bin/sleep, \"2\"]}\n") as here:
+        first = here.start()
+        time.sleep(0.7)
+        second = here.run()
+        first.communicate()
+        holds(second.returncode == 75 and "another run goes on" in second.stderr, second.stderr)
+        holds(first.returncode == 0, first.returncode)
+
+
+@sentence("a run that was killed leaves a state that the next one goes on with")
+def _():
+    with Ward(GATE, MAY, limits="{pauses: [0s, 20s], grace: 20s}") as here:
+        here.unit("kanmon.service", "failed")
+        run = here.start()
+        end = time.monotonic() + 10
+        while here.restarts() < 1 and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        holds(len(here.state()["repairs"]["restart kanmon.service"]) == 1, here.state())
+        done = here.run()
+        holds(done.returncode == 1 and "event=run" in here.log(), done.stderr)
+        holds("state_damaged" not in here.log(), here.log())
+
+
+@sentence("a damaged state is survived and told, and nothing is restarted because of it")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "active")
+        (here.folder / "state").mkdir()
+        for damage in ("", "{", "\0\0\0", '{"incidents": {"gate": {"failures": -1}}}', '{"incidents": 7}', "x" * 2000000):
+            here.put("state/state.json", damage)
+            done = here.run()
+            holds(done.returncode == 0, f"{damage[:20]}: {done.stderr}")
+            holds("event=state_damaged" in done.stderr, f"{damage[:20]}: {done.stderr}")
+        holds(here.restarts() == 0, here.calls(""))
+        holds("its state was damaged" in here.discord.texts()[0], here.discord.texts())
+
+
+@sentence("a log that cannot be written stops nothing")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "failed", heals=1)
+        shutil.rmtree(here.folder / "log")
+        done = here.run()
+        holds(done.returncode == 0 and here.restarts() == 1 and "log_fault" in done.stderr, done.stderr)
+
+
+@sentence("all that is wrong with the configuration is told at once, with its place")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.put("watch.yml", """state_dir: state
+log_fil: x
+may_restart: {kanmon.service: [gate, nobody]}
+checks:
+  gate: {unit: kanmon.service, port: "127.0.0.1:1"}
+  health: {http: ftp://x, timeout: 5}
+  other: {command: /bin/true, repair: restart kanmon.service, after: later}
+  later: {}
+""")
+        done = here.run()
+        holds(done.returncode == 78, done.returncode)
+        holds("not: gate" not in done.stderr, done.stderr)
+        for place in ("watch.yml:2:1: error: unknown key", "log_file is missing", "names a check that there is not",
+                      "5:3: error: checks.gate needs exactly one", "has no unit", "is no URL", "may_restart does not name",
+                      "is no check that stands above"):
+            holds(place in done.stderr, f"{place}: {done.stderr}")
+
+
+# ---- kicks
+
+
+KICK = MAY + """
+kick: {request_file: kick/request, token_file: kick-token, audit_file: log/kick.log, actions: [check, resume, "restart:kanmon.service"]}
+"""
+
+
+def kick(here, action, token=KICK_TOKEN, source="alice"):
+    return here.run("kick", action, "--source", source, stdin=token + "\n")
+
+
+def audit(here):
+    return (here.folder / "log/kick.log").read_text()
+
+
+@sentence("a kick with the right token is done and written down with its source")
+def _():
+    with Ward(GATE, KICK) as here:
+        here.unit("kanmon.service", "active")
+        asked = kick(here, "restart:kanmon.service")
+        holds(asked.returncode == 0, asked.stderr)
+        here.run()
+        holds(here.restarts() == 1, here.calls(""))
+        holds("kick=accepted ACTION=restart:kanmon.service SOURCE=alice" in audit(here), audit(here))
+        here.run()
+        holds(here.restarts() == 1, "it was done twice")
+        holds(KICK_TOKEN not in here.written(), "the token is somewhere")
+
+
+@sentence("a kick with a wrong token, or for what is not listed, is refused and written down")
+def _():
+    with Ward(GATE, KICK) as here:
+        here.unit("kanmon.service", "active")
+        for action, token, reason in (("restart:kanmon.service", "a-wrong-token-of-the-test", "wrong token"),
+                                      ("restart:ssh.service", KICK_TOKEN, "unknown action"),
+                                      ("restart:kanmon.service", KICK_TOKEN[:-1], "wrong token"),
+                                      ("snapshot", KICK_TOKEN, "unknown action")):
+            holds(kick(here, action, token, source="mallory").returncode == 0, action)
+            here.run()
+            last = audit(here).splitlines()[-1]
+            holds("kick=refused" in last and f'ACTION={action} SOURCE=mallory reason="{reason}"' in last, last)
+        holds(here.restarts() == 0, here.calls(""))
+        holds("a-wrong-token" not in here.written(), "the wrong token is somewhere")
+
+
+@sentence("of two kicks at once the second is told that one waits")
+def _():
+    with Ward(GATE, KICK) as here:
+        here.unit("kanmon.service", "active")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            codes = sorted(done.returncode for done in pool.map(lambda _: kick(here, "check"), range(8)))
+        holds(codes == [0] + [75] * 7, codes)
+        here.run()
+        holds(audit(here).count("kick=accepted") == 1, audit(here))
+        holds(kick(here, "check").returncode == 0, "afterwards there is room again")
+
+
+@sentence("a request that is none is taken away and refused")
+def _():
+    with Ward(GATE, KICK) as here:
+        here.unit("kanmon.service", "active")
+        for nonsense in ("", "x" * 9000, "{", "\0", '{"action": "check"}', '{"action": "check", "source": "a\\nb", "token": "x"}'):
+            here.put("kick/request", nonsense)
+            done = here.run()
+            holds(done.returncode == 0 and not (here.folder / "kick/request").exists(), nonsense[:20])
+            holds("kick=refused" in audit(here).splitlines()[-1], audit(here))
+        (here.folder / "kick/request").symlink_to("/etc/hostname")
+        here.run()
+        holds("kick=refused" in audit(here).splitlines()[-1], audit(here))
+
+
+@sentence("kicks cannot restart more often than the watchdog itself")
+def _():
+    with Ward(GATE, KICK) as here:
+        here.unit("kanmon.service", "active")
+        for _ in range(4):
+            kick(here, "restart:kanmon.service")
+            here.run()
+        holds(here.restarts() == 3, here.calls(""))
+        holds("held back: too many restarts" in here.log(), here.log())
+
+
+@sentence("resume ends a hold")
+def _():
+    with Ward(GATE + "    hold_after: 2\n", KICK) as here:
+        here.unit("kanmon.service", "failed")
+        here.run()
+        here.run()
+        holds(here.restarts() == 1, here.calls(""))
+        kick(here, "resume")
+        here.run()
+        holds(here.restarts() == 2, here.calls(""))
+
+
+# ---- make targets
+
+
+@sentence("a user installs a watchdog of his own, which begins only when it is configured")
+def _():
+    with Ward(GATE, MAY) as here:
+        def make(target, **variables):
+            return subprocess.run(
+                ["make", "--no-print-directory", target, "UNITS=user"], cwd=ward.ROOT, text=True, capture_output=True,
+                env=dict(here.environment(), HOME=str(here.folder), **variables), timeout=60, check=False)
+        program = here.folder / ".local/bin/kanmon-ops"
+        program.parent.mkdir(parents=True)
+        program.symlink_to(ward.PROGRAM)
+        done = make("install-watchdog")
+        holds(done.returncode == 0, done.stderr)
+        config = here.folder / ".config/kanmon-watch/watch.yml"
+        token = config.with_name("kick-token")
+        holds(f"state_dir: {here.folder}/" in config.read_text(), config.read_text())
+        holds(token.stat().st_mode & 0o777 == 0o600 and len(token.read_text()) > 30, token)
+        holds((here.folder / ".config/systemd/user/kanmon-watch.timer").exists(), "no timer")
+        done = make("enable-watchdog")
+        holds(done.returncode != 0 and "discord-webhook does not exist" in done.stderr, done.stderr)
+        holds(not here.calls("enable"), here.calls(""))
+        for name in ("discord-webhook", "line-token"):
+            here.put(f".config/kanmon-watch/{name}", "https://discord.example/a-secret-of-the-test\n")
+        done = make("enable-watchdog")
+        holds(done.returncode == 0 and here.calls("--user enable --now kanmon-watch.timer"), done.stderr)
+        here.put(".config/kanmon-watch/watch.yml", (here.folder / "watch.yml").read_text().replace(
+            "log/watch.log", "watch.log") + "kick: {request_file: request, token_file: kick-token, audit_file: kick.log, "
+            "actions: check}\n")
+        here.put(".config/kanmon-watch/webhook", (here.folder / "webhook").read_text())
+        here.unit("kanmon.service", "failed", heals=1)
+        done = make("watchdog-kick", ACTION="check", SOURCE="alice", TOKEN_FILE=str(token))
+        holds(done.returncode == 0, done.stderr)
+        done = make("watchdog-run-once")
+        holds(done.returncode == 0 and here.restarts() == 1, done.stderr)
+        done = make("watchdog-status")
+        holds("event=repaired check=gate" in done.stdout and '"incidents": {}' in done.stdout, done.stdout + done.stderr)
+
+
+def main():
+    if not ward.PROGRAM.exists() or not shutil.which("curl"):
+        print(f"skipped: the watchdog's tests need {ward.PROGRAM} and curl")
+        return 0
+    wanted = [pair for pair in SENTENCES if not sys.argv[1:] or any(word in pair[0] for word in sys.argv[1:])]
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        futures = [(text, pool.submit(function)) for text, function in wanted]
+        for text, future in futures:
+            try:
+                future.result()
+                print(f"ok  {text}", flush=True)
+            except Exception as error:  # Each of them is a sentence that is not so.
+                failed += 1
+                where = traceback.extract_tb(error.__traceback__)[-1 if not isinstance(error, AssertionError) else -2]
+                print(f"FAILED  {text}: line {where.lineno}: {error}", flush=True)
+    print(f"watchdog: {len(wanted) - failed} of {len(wanted)} sentences hold")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
