@@ -163,7 +163,7 @@ import Testing
         let handle = FileHandle(fileDescriptor: reader, closeOnDealloc: true)
         let collected = Collected()
         Thread.detachNewThread {
-            while case let data = handle.availableData, !data.isEmpty { collected.add(data) }
+            while case let data = handle.next, !data.isEmpty { collected.add(data) }
         }
         #expect(collected.wait { $0.contains("log lines dropped") })
         gate.program.signal(SIGTERM)

@@ -35,9 +35,7 @@ final class RunningProgram: Sendable {
         processID = process.processIdentifier
         // A thread that waits: a readability handler may still run when its descriptor is another's.
         Thread.detachNewThread { [collected, reading = output.fileHandleForReading] in
-            while true {
-                let data = reading.availableData
-                guard !data.isEmpty else { return }
+            while case let data = reading.next, !data.isEmpty {
                 collected.bytes.withLock { $0 += data }
             }
         }
@@ -136,6 +134,37 @@ final class TemporaryFolder: Sendable {
     }
 }
 
+/// Reading and writing that a signal may interrupt: Foundation's own end the tests when one does.
+extension FileHandle {
+    /// What comes next; empty at the end.
+    var next: Data {
+        var bytes = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = unsafe Glibc.read(fileDescriptor, &bytes, bytes.count)
+            if count >= 0 { return Data(bytes.prefix(count)) }
+            guard errno == EINTR else { return Data() }
+        }
+    }
+
+    var rest: Data {
+        var data = Data()
+        while case let next = next, !next.isEmpty { data += next }
+        return data
+    }
+
+    /// As far as somebody takes it.
+    func writeAll(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { bytes in
+                unsafe Glibc.write(fileDescriptor, bytes.baseAddress, bytes.count)
+            }
+            if count > 0 { rest = rest.dropFirst(count) }
+            guard count >= 0 || errno == EINTR else { return }
+        }
+    }
+}
+
 /// Runs a program to its end.
 func run(
     _ path: String, _ arguments: [String], input: String = "", within seconds: Double = 30
@@ -149,13 +178,13 @@ func run(
     process.standardOutput = stdout
     process.standardError = stderr
     try process.run()
-    stdin.fileHandleForWriting.write(Data(input.utf8))
+    stdin.fileHandleForWriting.writeAll(Array(input.utf8))
     try stdin.fileHandleForWriting.close()
     let id = process.processIdentifier
     let guardian = DispatchWorkItem { kill(id, SIGKILL) }
     DispatchQueue.global().asyncAfter(deadline: .now() + seconds, execute: guardian)
-    let output = String(decoding: stdout.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    let errors = String(decoding: stderr.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let output = String(decoding: stdout.fileHandleForReading.rest, as: UTF8.self)
+    let errors = String(decoding: stderr.fileHandleForReading.rest, as: UTF8.self)
     process.waitUntilExit()
     guardian.cancel()
     return (process.terminationStatus, output, errors)
