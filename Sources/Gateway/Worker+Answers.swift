@@ -140,12 +140,7 @@ extension Worker {
         let message: StaticString =
             exchange.refusal != nil ? "request refused" : isPush ? "push accepted" : "health asked"
         process.log.write(level, message) { line in
-            line.add("id", RequestIDs.text(of: exchange.requestID).span)
-            if exchange.isUserKnown { line.add("user", exchange.user.span) }
-            line.add("from", client.peer.address)
-            if isPush, exchange.keyError == nil {
-                line.add("group") { exchange.key.writeDescription(into: &$0) }
-            }
+            describe(exchange, of: client, to: &line)
             if let refusal = exchange.refusal {
                 line.add("reason", refusal.word)
             } else if isPush {
@@ -159,6 +154,16 @@ extension Worker {
             line.add("bytes", exchange.body.count)
             line.add("status", exchange.status.code)
             line.add("ms", milliseconds: now.nanoseconds(since: exchange.beganAt))
+        }
+    }
+
+    /// Which request a line of the log is about.
+    func describe(_ exchange: Exchange, of client: Client, to line: inout LogLine) {
+        line.add("id", RequestIDs.text(of: exchange.requestID).span)
+        if exchange.isUserKnown { line.add("user", exchange.user.span) }
+        line.add("from", client.peer.address)
+        if exchange.isPush, exchange.keyError == nil {
+            line.add("group") { exchange.key.writeDescription(into: &$0) }
         }
     }
 
