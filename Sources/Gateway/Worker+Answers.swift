@@ -134,6 +134,9 @@ extension Worker {
     /// What became of a request: for the audit trail, and as a line of the log.
     mutating func report(_ exchange: Exchange, of client: Client) {
         audit(exchange, of: client)
+        if exchange.refusal == .loginsTooMany {
+            guard slowed.note(client.peer.address, at: now) != nil else { return }
+        }
         let isPush = exchange.isPush
         let level = level(of: exchange, isPush: isPush)
         guard process.log.isOn(level) else { return }
@@ -154,6 +157,18 @@ extension Worker {
             line.add("bytes", exchange.body.count)
             line.add("status", exchange.status.code)
             line.add("ms", milliseconds: now.nanoseconds(since: exchange.beganAt))
+        }
+    }
+
+    /// What of slowed addresses was in no line of its own.
+    mutating func tellOfSlowed() {
+        for notice in slowed.tellAll(at: now) {
+            process.log.write(.warn, "requests refused") { line in
+                line.add("from", notice.address)
+                line.add("reason", Refusal.loginsTooMany.word)
+                line.add("count", notice.count)
+                if notice.others > 0 { line.add("others_untold", notice.others) }
+            }
         }
     }
 
