@@ -51,6 +51,8 @@ final class Budgets: Sendable {
         share.bufferedBytes.wrappingSubtract(count, ordering: .relaxed)
     }
 
+    var bufferedByteCount: Int { bufferedBytes.load(ordering: .relaxed) }
+
     // MARK: Handshakes
 
     func beginHandshake() { handshakes.wrappingAdd(1, ordering: .relaxed) }

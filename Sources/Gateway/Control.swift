@@ -17,6 +17,8 @@ struct Control: ~Copyable {
     private let descriptors: Int
     private(set) var connectionsMax: Int
     private var refused = RefusedAddresses()
+    /// Who has more connections than an address may.
+    private var crowding = RefusedAddresses()
     private(set) var strangers = Strangers()
     /// Nil when the configuration asks for none.
     var admin: AdminServer?
@@ -87,7 +89,7 @@ struct Control: ~Copyable {
     /// The first turn does not sleep if nobody is to be waited for.
     var nextDeadline: Instant {
         guard isReady || workersToCome > 0 else { return Instant(nanoseconds: 0) }
-        let calendar = min(refused.due, certificateWatch.due)
+        let calendar = min(refused.due, crowding.due, certificateWatch.due)
         let own = min(min(pause.end, drainEnd), min(nextBeat, calendar))
         let others = min(
             admin?.nextDeadline ?? .distantFuture, successor?.deadline ?? .distantFuture)
@@ -120,6 +122,7 @@ struct Control: ~Copyable {
         if now >= successor?.deadline ?? .distantFuture { successor?.giveUp(heardBy: poller) }
         if now >= nextBeat { wakeWorkers(at: now) }
         if now >= refused.due { for notice in refused.tellAll(at: now) { tell(notice) } }
+        if now >= crowding.due { for notice in crowding.tellAll(at: now) { tellOfCrowd(notice) } }
         admin?.expire(at: now)
         if now >= drainEnd { cut(at: now) }
     }
@@ -178,10 +181,12 @@ struct Control: ~Copyable {
         }
         let network = process.budgets.open(from: peer.address)
         process.budgets.beginHandshake()
+        let isOverLimit = network.connections > snapshot.limits.connectionsPerAddressMax
+        if isOverLimit, let notice = crowding.note(peer.address, at: now) { tellOfCrowd(notice) }
         let arrival = Arrival(
             socket: accepted.takeSocket().relinquish(), peer: peer,
             share: network.share,
-            isOverAddressLimit: network.connections > snapshot.limits.connectionsPerAddressMax)
+            isOverAddressLimit: isOverLimit)
         hand(arrival)
     }
 
@@ -208,6 +213,17 @@ struct Control: ~Copyable {
             line.add("from", notice.address)
             line.add("count", notice.count)
             line.add("allow", "\(configuration.file):\(configuration.allow.first?.line ?? 0)")
+            if notice.others > 0 { line.add("others_untold", notice.others) }
+        }
+    }
+
+    private func tellOfCrowd(_ notice: RefusedAddresses.Notice) {
+        process.log.write(
+            .warn,
+            "connections_per_address_max reached, one that never logged in is closed for each"
+        ) { line in
+            line.add("from", notice.address)
+            line.add("count", notice.count)
             if notice.others > 0 { line.add("others_untold", notice.others) }
         }
     }
@@ -312,6 +328,7 @@ struct Control: ~Copyable {
         }
         letInWhoWaits(at: now)
         for notice in refused.tellAll(at: now) { tell(notice) }
+        for notice in crowding.tellAll(at: now) { tellOfCrowd(notice) }
         leaveListeners()
         drainEnd = now + snapshot.timeouts.drain
         for mailbox in process.mailboxes { mailbox.post(.drain(.goingDown)) }

@@ -59,7 +59,7 @@ final class PasswordDesk: Sendable {
         work = try EventCounter(wakes: .one)
         self.mailboxes = mailboxes
         for _ in 0..<threads {
-            try Thread.start(name: "kanmon-password", niceness: 5) { self.verifyForever() }
+            try Thread.start(name: "kanmon-password", niceness: 10) { self.verifyForever() }
         }
     }
 

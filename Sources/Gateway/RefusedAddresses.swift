@@ -1,9 +1,9 @@
 import Bytes
 import Reactor
 
-/// Who was turned away at the door, told to the operator without letting a scanner fill the log: an
-/// address at once when it is new, then once a minute with its count as long as it comes, and never too
-/// many a minute. Every connection is in exactly one count.
+/// Who was turned away, told to the operator without letting a scanner fill the log: an address at once
+/// when it is new, then once a minute with its count as long as it comes, and never too many a minute.
+/// Everyone is in exactly one count.
 struct RefusedAddresses {
     private static let interval = Interval.seconds(60)
     private static let addressesMax = 1024

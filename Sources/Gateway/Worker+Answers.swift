@@ -134,18 +134,16 @@ extension Worker {
     /// What became of a request: for the audit trail, and as a line of the log.
     mutating func report(_ exchange: Exchange, of client: Client) {
         audit(exchange, of: client)
+        if exchange.refusal == .loginsTooMany {
+            guard slowed.note(client.peer.address, at: now) != nil else { return }
+        }
         let isPush = exchange.isPush
         let level = level(of: exchange, isPush: isPush)
         guard process.log.isOn(level) else { return }
         let message: StaticString =
             exchange.refusal != nil ? "request refused" : isPush ? "push accepted" : "health asked"
         process.log.write(level, message) { line in
-            line.add("id", RequestIDs.text(of: exchange.requestID).span)
-            if exchange.isUserKnown { line.add("user", exchange.user.span) }
-            line.add("from", client.peer.address)
-            if isPush, exchange.keyError == nil {
-                line.add("group") { exchange.key.writeDescription(into: &$0) }
-            }
+            describe(exchange, of: client, to: &line)
             if let refusal = exchange.refusal {
                 line.add("reason", refusal.word)
             } else if isPush {
@@ -159,6 +157,28 @@ extension Worker {
             line.add("bytes", exchange.body.count)
             line.add("status", exchange.status.code)
             line.add("ms", milliseconds: now.nanoseconds(since: exchange.beganAt))
+        }
+    }
+
+    /// What of slowed addresses was in no line of its own.
+    mutating func tellOfSlowed() {
+        for notice in slowed.tellAll(at: now) {
+            process.log.write(.warn, "requests refused") { line in
+                line.add("from", notice.address)
+                line.add("reason", Refusal.loginsTooMany.word)
+                line.add("count", notice.count)
+                if notice.others > 0 { line.add("others_untold", notice.others) }
+            }
+        }
+    }
+
+    /// Which request a line of the log is about.
+    func describe(_ exchange: Exchange, of client: Client, to line: inout LogLine) {
+        line.add("id", RequestIDs.text(of: exchange.requestID).span)
+        if exchange.isUserKnown { line.add("user", exchange.user.span) }
+        line.add("from", client.peer.address)
+        if exchange.isPush, exchange.keyError == nil {
+            line.add("group") { exchange.key.writeDescription(into: &$0) }
         }
     }
 

@@ -31,7 +31,7 @@ extension Worker {
     }
 
     /// A client that leaves in the middle: its answer may be decided and not sent, or its push be with
-    /// the Pushgateway, which may store it. Both are in no line yet.
+    /// the Pushgateway, which may store it. Both are told nowhere yet.
     mutating func reportUnanswered(
         _ exchange: Exchange, of client: Client, because departure: Departure
     ) {
@@ -40,6 +40,17 @@ extension Worker {
             report(exchange, of: client)
         } else if exchange.hasLoggedIn {
             audit(exchange, of: client, leftBecause: departure)
+            if exchange.isSent { tellOfUnheard(exchange, of: client) }
+        }
+    }
+
+    /// Who has pushed is gone, and what comes of the push nobody hears.
+    private func tellOfUnheard(_ exchange: Exchange, of client: Client) {
+        tally.count(.noAnswer)
+        process.log.write(.warn, "client gone before its answer, its push may have been stored") {
+            describe(exchange, of: client, to: &$0)
+            $0.add("bytes", exchange.body.count)
+            $0.add("ms", milliseconds: now.nanoseconds(since: exchange.beganAt))
         }
     }
 }

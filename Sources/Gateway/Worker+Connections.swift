@@ -392,7 +392,10 @@ extension Worker {
         let wasDraining = isDraining
         if self.drain == nil || drain == .goingDown { self.drain = drain }
         if drain == .goingDown { drainIdleEnd = now + .seconds(2) }
-        if !wasDraining { announceEnd() }
+        if !wasDraining {
+            tellOfSlowed()
+            announceEnd()
+        }
         if !wasDraining && clients.count == 0 { process.drained(index) }
     }
 

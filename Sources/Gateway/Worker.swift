@@ -138,6 +138,8 @@ struct Worker: ~Copyable {
     var record = ByteBuffer()
     var drain: Drain?
     var isDraining: Bool { drain != nil }
+    /// Addresses with more wrong passwords than may be, which would fill the log.
+    var slowed = RefusedAddresses()
     var drainIdleEnd = Instant.distantFuture
     private var patience = Patience()
     private var turns: UInt32 = 0
@@ -171,7 +173,8 @@ struct Worker: ~Copyable {
     /// The moment this worker must be woken at the latest.
     var nextDeadline: Instant {
         if !resumed.isEmpty { return now }
-        let nearest = min(min(deadlines.earliest(), upstream.deadlines.earliest()), drainIdleEnd)
+        let nearest = min(
+            min(deadlines.earliest(), upstream.deadlines.earliest()), min(drainIdleEnd, slowed.due))
         return max(nearest, patience.end)
     }
 
@@ -218,6 +221,7 @@ struct Worker: ~Copyable {
     }
 
     private mutating func expire() {
+        if now >= slowed.due { tellOfSlowed() }
         guard !patience.lasts(at: now) else { return }
         deadlines.expire(at: now, into: &expired)
         for slot in expired {

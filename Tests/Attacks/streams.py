@@ -282,7 +282,9 @@ def gone_with_all(gate):
             if way == "say_goodbye":
                 for stream in ODD[:10]:
                     peer.expect_status(200, stream)
-            if way != "reset":
+            if way == "reset":
+                expect(wait_for(lambda: "client gone before its answer" in gate.log()), "nothing is told of pushes on their way")
+            else:
                 expect(peer.ended(), "the connection stays")
         gate.recorder.reply = OK
         gate.push_good()

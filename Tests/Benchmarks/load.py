@@ -110,12 +110,12 @@ def h2load(gate, seconds, connections=8, streams=4):
 class Load:
     """A run of Load/load.c, which goes on while it is looked at."""
 
-    def __init__(self, gate, content=None, **options):
+    def __init__(self, gate, content=None, niceness=0, **options):
         file = gate.tools.folder / f"request-{id(self)}"
         file.write_bytes(content or request(SMALL))
         settings = [f"{name}={value}" for name, value in options.items()]
-        self.process = subprocess.Popen(pinned([gate.tools.folder / "load", gate.port, file, *settings]),
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = ["nice", "-n", niceness, gate.tools.folder / "load", gate.port, file, *settings]
+        self.process = subprocess.Popen(pinned(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def wait_until_held(self):
         if self.process.stdout.readline() != "held\n":

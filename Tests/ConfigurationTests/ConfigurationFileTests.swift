@@ -42,7 +42,8 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(10))) func `a FIFO and a device are refused without waiting`() throws {
+    @Test(.timeLimit(.minutes(10))) func `a FIFO and a device are refused without waiting`() throws
+    {
         try inFolder { folder in
             #expect(unsafe mkfifo("\(folder)/fifo", 0o600) == 0)
             #expect(refusal("\(folder)/fifo") == "\(folder)/fifo: error: is not a regular file")

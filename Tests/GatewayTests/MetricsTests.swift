@@ -11,7 +11,8 @@ import Testing
     static let promised = [
         "kanmon_build_info", "kanmon_pushes_total", "kanmon_last_accepted_push_timestamp_seconds",
         "kanmon_refusals_total", "kanmon_http_requests_total", "kanmon_push_duration_seconds",
-        "kanmon_connections", "kanmon_connections_refused_total", "kanmon_tls_handshakes_total",
+        "kanmon_connections", "kanmon_connections_refused_total", "kanmon_buffered_bytes",
+        "kanmon_tls_handshakes_total",
         "kanmon_tls_handshake_failures_total",
         "kanmon_tls_certificate_not_after_timestamp_seconds", "kanmon_password_checks_total",
         "kanmon_password_queue_length", "kanmon_password_cache_hits_total",

@@ -84,6 +84,17 @@ import Testing
         withExtendedLifetime(stalled) {}
     }
 
+    @Test func `an address with more connections than it may is told of`() throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(
+            upstream: pushgateway.port, settings: "limits: {connections_per_address_max: 4}")
+        let crowd = try (0..<6).map { _ in try gate.connect() }
+        let log = try #require(gate.log(holding: "connections_per_address_max reached"))
+        #expect(log.contains("from=127.0.0.1 count=1"))
+        #expect(try gate.send("POST", "/metrics/job/x", body: "a 1\n").status == 200)
+        withExtendedLifetime(crowd) {}
+    }
+
     @Test func `half a head ends with 408, and others never notice`() throws {
         let pushgateway = try Pushgateway()
         let gate = try Gate(upstream: pushgateway.port, settings: Self.hurried)

@@ -91,6 +91,15 @@ import Testing
         #expect(gate.log(holding: "reason=logins_too_many") != nil)
         #expect(refused.allSatisfy { $0.fields["retry-after"] != nil })
         #expect(answers.allSatisfy { $0.status == 401 || $0.status == 429 })
+        // One has a line of its own; of the others there is a count, which no flood makes longer.
+        gate.program.signal(SIGTERM)
+        #expect(gate.program.exitStatus() == 0)
+        let lines = gate.program.output.split(separator: "\n").filter {
+            $0.contains("reason=logins_too_many")
+        }
+        let untold = "reason=logins_too_many count=\(refused.count - 1)"
+        #expect(refused.count == 1 || lines.last?.contains(untold) == true, "\(lines)")
+        #expect(lines.count == min(refused.count, 2))
     }
 
     @Test func `while an address is slow, another user there gets in with a right password`() throws

@@ -4,7 +4,7 @@ enum Metric: CaseIterable {
     case buildInfo
     case pushes, lastAcceptedPush, pushDuration, bodyBytes, samples, labelConflicts
     case refusals, requests
-    case connections, connectionsRefused
+    case connections, connectionsRefused, bufferedBytes
     case handshakes, handshakeFailures, certificateEnd
     case passwordChecks, passwordQueue, rememberedLogins
     case upstreamRequests, upstreamDuration, upstreamScrape, upstreamRefused
@@ -30,6 +30,7 @@ enum Metric: CaseIterable {
         case .requests: "kanmon_http_requests_total"
         case .connections: "kanmon_connections"
         case .connectionsRefused: "kanmon_connections_refused_total"
+        case .bufferedBytes: "kanmon_buffered_bytes"
         case .handshakes: "kanmon_tls_handshakes_total"
         case .handshakeFailures: "kanmon_tls_handshake_failures_total"
         case .certificateEnd: "kanmon_tls_certificate_not_after_timestamp_seconds"
@@ -85,6 +86,7 @@ enum Metric: CaseIterable {
         case .requests: "Requests that were answered, by status and method."
         case .connections: "Connections of clients, by what they are doing."
         case .connectionsRefused: "Connections closed at once, since their address is not allowed."
+        case .bufferedBytes: "What bodies in flight have set aside, of buffered_bytes_max."
         case .handshakes: "TLS handshakes that were completed, by version."
         case .handshakeFailures: "TLS handshakes that came to nothing, by reason."
         case .certificateEnd: "When the certificate in use ends."

@@ -42,6 +42,7 @@ extension MetricsText {
         case .rememberedLogins: write(metric, metrics.sum { $0[.rememberedLogins] })
         case .upstreamRequests: writeUpstreamRequests(metrics)
         case .upstreamDuration: write(metric, .upstream, of: metrics)
+        case .bufferedBytes: write(metric, process.budgets.bufferedByteCount)
         case .upstreamScrape: write(metric, process.store.isReady ? 1 : 0)
         case .upstreamRefused: write(metric, process.store.refusedPushes)
         case .turnProcessorTime: write(metric, .turn, of: metrics)
