@@ -17,6 +17,9 @@ SHORT = {"upstream_settings": ", connect_timeout: 500ms, first_byte_timeout: 1s,
 CHUNKED_OK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
+# Each worker has connections to the Pushgateway of its own.
+ALONE = {"settings": "workers: 1\n"}
+
 
 def says(data, then="keep"):
     """A reply of these bytes, after which the connection is kept, finished or reset."""
@@ -181,7 +184,7 @@ ROWS = [
     Row("J004", "closed or reset before, in the middle of, and behind half of an answer", nonsense,
         *(says(OK[:count], then) for count in (0, 5, 17, 30) for then in ("close", "reset")),
         *(says(HEAD + b"Content-Length: 5\r\n\r\n" + b"x" * count, then) for count in (0, 3) for then in ("close", "reset"))),
-    Row("J005", "closed when it is used again", Does("200"), closed_when_reused),
+    Row("J005", "closed when it is used again", Does("200"), closed_when_reused, gate=ALONE),
     Elsewhere("J006", "stored, and the answer lost", "a push without an answer in time is not sent twice"),
     Row("J007", "an answer byte by byte, slower than its time", Does("504"), too_slow, gate=SHORT),
     Row("J008", "a status line that is none", nonsense, *replies(*(

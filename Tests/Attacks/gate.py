@@ -161,12 +161,16 @@ class Gate(Started):
             time.sleep(0.05)
 
 
+# Not random's own numbers, which are the same in every family: they run in processes of one beginning.
+CHANCE = random.SystemRandom()
+
+
 def quiet_port():
     """One that no client of all those here is given by the system meanwhile."""
     while True:
         with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", random.randrange(15_000, 32_000)))
+                probe.bind(("127.0.0.1", CHANCE.randrange(15_000, 32_000)))
                 return probe.getsockname()[1]
             except OSError:
                 continue

@@ -274,10 +274,11 @@ def taken_back_in_queue(gate):
 def gone_with_all(gate):
     """A client that goes, in each way, with everything under way."""
     for way in ("reset", "say_goodbye", "finish"):
-        gate.recorder.reply = slow_reply(0.05)
+        gate.recorder.reply, before = slow_reply(0.5), len(gate.recorder.pushes)
         with Peer(gate) as peer:
             peer.say(*(post(stream=stream) for stream in ODD[:10]), *(post_head(stream=stream) for stream in ODD[10:20]),
                      post_head(stream=61)[:30])
+            expect(wait_for(lambda: len(gate.recorder.pushes) > before), "no push is on its way")
             getattr(peer, way)()
             if way == "say_goodbye":
                 for stream in ODD[:10]:
