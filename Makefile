@@ -74,6 +74,7 @@ faults: build ## System calls that fail, hundreds of ways, while pushes go throu
 e2e: ## From cron to alert and from nginx to the gate, with everything real; needs root, 6 minutes.
 	@deploy/dev/install.sh e2e
 	$(if $(KANMON),,swift build --product kanmon)
+	$(if $(KANMON),,swift build --product kanmon-ops)
 	Tests/EndToEnd/run.sh
 
 pictures: build ## The pictures of the README, drawn of what happens.

@@ -62,6 +62,8 @@ def outside():
     # systemd has a /tmp of its own there.
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         shutil.copy(program, f"{folder}/kanmon")
+        # It is installed beside it.
+        shutil.copy(f"{program}-ops", f"{folder}/kanmon-ops")
         turns = os.environ.get("MOVING_TURNS", "1")
         # What is too slow ends itself in there, so that nothing of the machine stays.
         command = [MACHINE, "timeout", "240", "env", f"KANMON={folder}/kanmon", f"MOVING_TURNS={turns}",

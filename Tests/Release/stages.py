@@ -25,7 +25,7 @@ SECRET = "Bear" + "er a-token-that-nobody-ever-had"
 OVERFLOW = "#include <stdlib.h>\nint main(int count, char **words) { char *p = malloc(count); return p[count]; }\n"
 CRASH = ("#include <stddef.h>\n#include <stdint.h>\n"
          "int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) { if (size > 3) __builtin_trap(); return 0; }\n")
-STATIC = 'mkdir -p .build-static/release && cp "$GATE" .build-static/release/kanmon'
+STATIC = 'mkdir -p .build-static/release && cp "$GATE" "$GATE-ops" .build-static/release'
 
 
 def append(file, line):
