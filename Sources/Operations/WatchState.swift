@@ -189,8 +189,9 @@ extension Outbox {
 }
 
 extension Section {
+    /// A count or a time. More is damage, and nothing that is added to it can overflow.
     fileprivate func number(_ key: String) -> Int {
-        value(key, .count, default: 0, in: 0...Int.max)
+        value(key, .count, default: 0, in: 0...1 << 53)
     }
 
     fileprivate func entries<Value>(_ key: String, _ make: (Section) -> Value) -> [String: Value] {

@@ -54,6 +54,18 @@ import Testing
         }
     }
 
+    @Test func `a number that no clock and no count reaches is damage`() throws {
+        let file = path()
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        for key in ["since", "failures", "kept_back", "told_at", "not_before", "lost", "at"] {
+            let text = full().text
+                .replacing(try Regex("\"\(key)\": \\d+"), with: "\"\(key)\": \(Int.max)")
+            try Data(text.utf8).write(to: URL(filePath: file))
+            let (state, problem) = WatchState.load(path: file)
+            #expect(problem != nil && state == WatchState(), "\(key)")
+        }
+    }
+
     @Test func `what lies in the future, since a clock was set back, holds nothing up`() {
         var state = full()
         let now = 1_000_000_000
