@@ -9,6 +9,8 @@ struct Upstream: ~Copyable {
     private(set) var dialer: Dialer
     /// Connections that carry nothing right now; the last one used is the first to be used again.
     private var idle: [Ticket] = []
+    /// The connection on which small pushes gather until the end of the turn.
+    private var gathering: Ticket?
     private var waiting = ExchangeQueue()
     private var connectionsMax: Int
 
@@ -88,6 +90,18 @@ struct Upstream: ~Copyable {
         }
         return nil
     }
+
+    /// A connection on which others gather already, if the push is one that may join them.
+    func takeGathering(for exchange: Exchange) -> UpstreamConnection? {
+        guard let gathering, exchange.body.count <= UpstreamConnection.copiedBodyMax,
+            let connection = connections[gathering], connection.takesAnother,
+            mayCarryMore(connection)
+        else { return nil }
+        return connection
+    }
+
+    /// From now on others may join what this connection is about to send.
+    mutating func gather(on connection: UpstreamConnection) { gathering = connection.ticket }
 
     mutating func keepIdle(_ connection: UpstreamConnection, at now: Instant) {
         idle.append(connection.ticket)

@@ -3,7 +3,11 @@ import HTTP
 import Reactor
 import TLS
 
-/// One connection to the Pushgateway: a request out, a response in, and again.
+/// One connection to the Pushgateway: a lot of requests out, their responses in, and again.
+///
+/// Mostly a lot is one request. Small pushes that are ready in the same turn go out together, in one
+/// piece, and are answered one after another (RFC 9112 section 9.3.2, which lets go on behind a
+/// request that may be sent twice; a push may). That saves the kernel most of its work for them.
 final class UpstreamConnection {
     enum State { case connecting, shakingHands, idle, busy }
 
@@ -16,32 +20,34 @@ final class UpstreamConnection {
     var state = State.connecting
     var interest: Poller.Interest
 
-    /// The request that is on its way.
-    private(set) var exchange: ExchangeID?
-    private(set) var method = Method.other
-    /// Has this connection carried a request before?
+    /// The requests that went out together, in the order of their answers.
+    private var lot: [Request] = []
+    private var answeredCount = 0
+    /// Has this connection carried a request before the one whose answer is next?
     private(set) var isReused = false
-    /// When the request was handed to the kernel, or began to be.
+    /// When the lot was handed to the kernel, or began to be.
     var sentAt = Instant(nanoseconds: 0)
-    private var head = ByteBuffer()
-    private var bodySent = 0
-    private var isSent = false
+    private var output = ByteBuffer()
+    /// How much of a body that was not copied is not sent yet; such a request is a lot of its own.
+    private var bodyBytesLeft = 0
+    private var isBegun = false
+    private var isSent: Bool { output.isEmpty && bodyBytesLeft == 0 }
     /// TLS has to hear or to say something of its own before it can go on.
     private(set) var sendingWantsRead = false
     private(set) var readingWantsWrite = false
 
-    private var input = ByteBuffer()
-    private var parser = ResponseParser()
-    private var response: ResponseHead?
-    private var chunks = ChunkedDecoder()
-    private var answer = ByteBuffer()
-    private var interimCount = 0
+    private let reader = ResponseReader()
 
-    /// A push's answer is a line or two. More than this is not one.
-    static let answerBytesMax = 64 << 10
-    private static let interimMax = 8
+    private struct Request {
+        /// Nil when nobody waits for its answer any more.
+        var exchange: ExchangeID?
+        let method: Method
+    }
+
     /// A body up to this size goes out in one piece with its head: copying it costs less than gathering.
-    private static let copiedBodyMax = 4096
+    static let copiedBodyMax = 4096
+    /// How many requests are a lot. Those behind wait for those before, so it is not many.
+    private static let lotMax = 8
 
     init(ticket: Ticket, channel: consuming Channel, address: PeerAddress, generation: Int) {
         (self.ticket, self.address, self.generation) = (ticket, address, generation)
@@ -66,57 +72,87 @@ final class UpstreamConnection {
 
     func sayFarewell() { channel.sayFarewell() }
 
+    // MARK: The lot
+
+    /// May a small request join those that are about to be sent?
+    var takesAnother: Bool {
+        state == .busy && !isBegun && bodyBytesLeft == 0
+            && lot.count < UpstreamConnection.lotMax
+    }
+
     /// Takes a request on: `writeHead` writes all of it that stands before the body.
-    func begin(_ exchange: Exchange, at now: Instant, _ writeHead: (inout ByteBuffer) -> Void) {
-        self.exchange = exchange.id
-        method = exchange.method
-        head.removeAll()
-        writeHead(&head)
-        bodySent = 0
+    func begin(_ exchange: Exchange, _ writeHead: (inout ByteBuffer) -> Void) {
+        lot.append(Request(exchange: exchange.id, method: exchange.method))
+        writeHead(&output)
         if exchange.body.count <= UpstreamConnection.copiedBodyMax {
-            exchange.body.withSpan { head.append($0) }
-            bodySent = exchange.body.count
+            exchange.body.withSpan { output.append($0) }
+        } else {
+            bodyBytesLeft = exchange.body.count
         }
-        isSent = false
-        sentAt = now
-        response = nil
-        interimCount = 0
-        answer.removeAll()
         if state == .idle { state = .busy }
     }
 
-    /// Lets go of the request; the connection may carry another.
-    func finish() {
-        exchange = nil
+    /// Whose answer is next; nil when nobody waits for it.
+    var exchange: ExchangeID? {
+        answeredCount < lot.count ? lot[answeredCount].exchange : nil
+    }
+
+    /// Shows those whose answers are still to come.
+    var unanswered: [ExchangeID] { lot[answeredCount...].compactMap(\.exchange) }
+
+    /// Goes on to the next answer. False when that was the last one.
+    func advance() -> Bool {
+        reader.reset()
         isReused = true
+        answeredCount += 1
+        return answeredCount < lot.count
+    }
+
+    /// Nobody waits for this answer any more. False when nobody waits for any.
+    func forget(_ exchange: ExchangeID) -> Bool {
+        for index in answeredCount..<lot.count where lot[index].exchange == exchange {
+            lot[index].exchange = nil
+        }
+        return lot[answeredCount...].contains { $0.exchange != nil }
+    }
+
+    /// All of the lot has been answered, and nothing is in the way of the next one.
+    var mayGoOn: Bool { isSent && reader.isEmpty }
+
+    /// Lets go of the lot; the connection may carry another.
+    func finish() {
+        lot.removeAll(keepingCapacity: true)
+        answeredCount = 0
+        isBegun = false
         state = .idle
     }
 
-    /// Sends once. True when all of the request has been sent.
-    func send(body: Span<UInt8>) throws(TLSError) -> Bool {
-        let rest = body.extracting(min(bodySent, body.count)..<body.count)
-        if head.isEmpty && rest.isEmpty { return true }
-        let step = try head.withSpan { (head) throws(TLSError) in try channel.write(head, rest) }
+    // MARK: Out and in
+
+    /// Sends once; `body` is the first request's.
+    func send(_ body: Span<UInt8>) throws(TLSError) {
+        guard !isSent else { return }
+        isBegun = true
+        let rest = body.extracting(last: bodyBytesLeft)
+        let step = try output.withSpan { (head) throws(TLSError) in try channel.write(head, rest) }
         sendingWantsRead = step == .wantsRead
-        guard case .moved(let count) = step else { return false }
-        let ofHead = min(count, head.count)
-        head.consume(ofHead)
-        bodySent += count - ofHead
-        isSent = head.isEmpty && bodySent == body.count
-        return isSent
+        guard case .moved(let count) = step else { return }
+        let ofHead = min(count, output.count)
+        output.consume(ofHead)
+        bodyBytesLeft -= count - ofHead
     }
 
-    /// What the poller has to watch for while the request is on its way.
+    /// What the poller has to watch for while the lot is on its way.
     var sendingInterest: Poller.Interest {
         isSent || sendingWantsRead ? .reading : [.reading, .writing]
     }
 
-    /// Has any byte of an answer arrived?
-    var hasAnswerBytes: Bool { !input.isEmpty || response != nil || interimCount > 0 }
+    /// Has any byte of the next answer arrived?
+    var hasAnswerBytes: Bool { reader.hasBegun }
 
     /// Reads once.
     func read() throws(TLSError) -> Channel.Step {
-        let step = try input.append(upTo: 16 << 10) { (output) throws(TLSError) in
+        let step = try reader.input.append(upTo: 16 << 10) { (output) throws(TLSError) in
             try channel.read(into: &output)
         }
         readingWantsWrite = step == .wantsWrite
@@ -128,95 +164,12 @@ final class UpstreamConnection {
         do throws(TLSError) { return try read() == .wantsRead } catch { return false }
     }
 
-    /// A whole response, read from what has arrived.
-    struct Response {
-        let status: Int
-        /// May the connection carry another request?
-        let isKept: Bool
+    /// The next response, once it is complete. `isEnd` says that nothing more will come. Its body is
+    /// shown by `withAnswer`, until `advance`.
+    func response(isEnd: Bool) throws(UpstreamError) -> ResponseReader.Response? {
+        guard answeredCount < lot.count else { return nil }
+        return try reader.response(to: lot[answeredCount].method, isEnd: isEnd)
     }
 
-    /// The response, once it is complete. `isEnd` says that nothing more will come. Its body is
-    /// shown by `withAnswer`.
-    func response(isEnd: Bool) throws(UpstreamError) -> Response? {
-        guard let head = try responseHead() else {
-            if isEnd { throw .closed }
-            return nil
-        }
-        guard try readBody(head, isEnd: isEnd) else {
-            if isEnd { throw .malformed("it ends before its body does") }
-            return nil
-        }
-        // Bytes behind the response belong to no request, and an answer that came before the request
-        // was sent leaves the rest of it: such a connection is not used again.
-        let isKept = head.keepsAlive && input.isEmpty && isSent && !isEnd
-        return Response(status: head.status, isKept: isKept)
-    }
-
-    func withAnswer<R>(_ body: (Span<UInt8>) -> R) -> R { answer.withSpan(body) }
-
-    /// The head of the final response; interim ones are skipped (RFC 9110 section 15.2).
-    private func responseHead() throws(UpstreamError) -> ResponseHead? {
-        while response == nil {
-            guard let head = try parsedHead() else { return nil }
-            input.consume(head.length)
-            if head.status >= 200 {
-                response = head
-                chunks = ChunkedDecoder()
-            } else {
-                interimCount += 1
-                guard interimCount <= UpstreamConnection.interimMax else {
-                    throw .malformed("there are too many interim answers before it")
-                }
-            }
-        }
-        return response
-    }
-
-    private func parsedHead() throws(UpstreamError) -> ResponseHead? {
-        do throws(ResponseError) {
-            return try input.withSpan { (bytes) throws(ResponseError) in
-                try parser.parse(bytes, requestMethod: method)
-            }
-        } catch {
-            throw .malformed(error.sentence)
-        }
-    }
-
-    private func readBody(_ head: ResponseHead, isEnd: Bool) throws(UpstreamError) -> Bool {
-        let bytesMax = UpstreamConnection.answerBytesMax
-        switch head.body {
-        case .none: return true
-        case .length(let length):
-            guard length <= bytesMax else { throw .tooLong }
-            let count = min(input.count, length - answer.count)
-            answer.append(input.span.extracting(0..<count))
-            input.consume(count)
-            return answer.count == length
-        case .chunked:
-            do throws(ChunkError) {
-                let progress = try input.withSpan { (bytes) throws(ChunkError) in
-                    try chunks.decode(bytes, into: &answer, bodyBytesMax: bytesMax)
-                }
-                input.consume(progress.consumed)
-                return progress.isComplete
-            } catch {
-                throw .malformed(error.sentence)
-            }
-        case .untilClose:
-            guard answer.count + input.count <= bytesMax else { throw .tooLong }
-            answer.append(input.span)
-            input.removeAll()
-            return isEnd
-        }
-    }
-}
-
-/// Why a response cannot be had from a connection.
-enum UpstreamError: Error {
-    /// It ended before a byte of it came, or in the middle of its head.
-    case closed
-    /// What is wrong with it, for the log.
-    case malformed(StaticString)
-
-    static let tooLong = UpstreamError.malformed("it is longer than the answer to a push can be")
+    func withAnswer<R>(_ body: (Span<UInt8>) -> R) -> R { reader.answer.withSpan(body) }
 }

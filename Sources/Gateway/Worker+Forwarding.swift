@@ -19,8 +19,9 @@ extension Worker {
         exchange.stage = .forwarding
         // While it waits for a connection nothing is lost: that wait ends with 503, a later one with 504.
         wake(exchange, of: client, at: now + snapshot.timeouts.upstreamFirstByte)
-        if let connection = upstream.takeIdle() {
+        if let connection = upstream.takeGathering(for: exchange) ?? upstream.takeIdle() {
             begin(exchange, on: connection)
+            upstream.gather(on: connection)
         } else {
             forwardOnNewConnection(exchange, of: client)
         }
@@ -33,20 +34,18 @@ extension Worker {
             exchange.method == .delete
             ? nil : .init(.init(exchange.format), length: exchange.body.count)
         let dialer = upstream.dialer
-        connection.begin(exchange, at: now) { head in
+        connection.begin(exchange) { head in
             RequestWriter.append(
                 exchange.method, pathPrefix: dialer.pathPrefix.span, path: path.span,
                 host: dialer.host.span, authorization: dialer.access.login?.fieldValue.span,
                 body: body, to: &head)
         }
         exchange.upstream = connection.ticket
-        if connection.state == .busy { startSending(connection) }
+        if connection.state == .busy { startSending(exchange, on: connection) }
     }
 
-    mutating func startSending(_ connection: UpstreamConnection) {
-        guard upstream.connections[connection.ticket] != nil, let id = connection.exchange,
-            let client = clients[id.client], let exchange = client.exchange(id)
-        else { return }
+    mutating func startSending(_ exchange: Exchange, on connection: UpstreamConnection) {
+        guard let client = clients[exchange.id.client] else { return }
         connection.sentAt = now
         exchange.isSent = true
         let timeouts = snapshot.timeouts
@@ -56,9 +55,13 @@ extension Worker {
     }
 
     mutating func flush(_ connection: UpstreamConnection) {
-        guard connection.state == .busy, let exchange = exchange(on: connection) else { return }
+        guard connection.state == .busy else { return }
         do throws(TLSError) {
-            _ = try connection.send(body: exchange.body.span)
+            if let exchange = exchange(on: connection) {
+                try connection.send(exchange.body.span)
+            } else {
+                try connection.send(Span())
+            }
             watch(connection, for: connection.sendingInterest)
         } catch {
             hearOut(connection, because: error)
@@ -77,7 +80,7 @@ extension Worker {
         conclude(connection, isEnd: true)
     }
 
-    private func exchange(on connection: UpstreamConnection) -> Exchange? {
+    func exchange(on connection: UpstreamConnection) -> Exchange? {
         guard let id = connection.exchange else { return nil }
         return clients[id.client]?.exchange(id)
     }
@@ -115,27 +118,35 @@ extension Worker {
 
     private mutating func conclude(_ connection: UpstreamConnection, isEnd: Bool) {
         do throws(UpstreamError) {
-            guard let response = try connection.response(isEnd: isEnd) else {
-                // The answer has begun: from now on only the time for the whole of it counts.
-                upstream.deadlines.clear(connection.ticket.slot)
-                return
+            while let response = try connection.response(isEnd: isEnd) {
+                pass(response, from: connection)
+                // What was sent behind it will not be answered (RFC 9112 section 9.6).
+                let isLast = !connection.advance()
+                guard response.keepsAlive else { return fail(connection, .closed) }
+                if isLast {
+                    let mayGoOn = connection.mayGoOn && !isEnd
+                    return mayGoOn ? reuse(connection) : close(connection)
+                }
+                upstream.deadlines.set(
+                    connection.ticket.slot, at: now + snapshot.timeouts.upstreamFirstByte)
             }
-            pass(response, from: connection)
         } catch {
             switch error {
-            case .closed: fail(connection, .closed)
-            case .malformed(let reason): fail(connection, .malformed, because: reason.description)
+            case .closed: return fail(connection, .closed)
+            case .malformed(let reason):
+                return fail(connection, .malformed, because: reason.description)
             }
         }
+        // Once the answer has begun, only the time for the whole of it counts.
+        if connection.hasAnswerBytes { upstream.deadlines.clear(connection.ticket.slot) }
     }
 
     /// What the Pushgateway says, in our words.
     private mutating func pass(
-        _ response: UpstreamConnection.Response, from connection: UpstreamConnection
+        _ response: ResponseReader.Response, from connection: UpstreamConnection
     ) {
-        guard let id = connection.exchange, let client = clients[id.client],
-            let exchange = client.exchange(id)
-        else { return close(connection) }
+        guard let exchange = exchange(on: connection), let client = clients[exchange.id.client]
+        else { return }
         exchange.upstream = nil
         exchange.upstreamStatus = response.status
         tally.count(UpstreamOutcome(status: response.status))
@@ -152,11 +163,6 @@ extension Worker {
             refuse(exchange, of: client, .upstreamUnclear(.loginRefused))
         case 429, 503: refuse(exchange, of: client, .upstreamBusy)
         default: refuse(exchange, of: client, .upstreamUnclear(.status(response.status)))
-        }
-        if response.isKept {
-            reuse(connection)
-        } else {
-            close(connection)
         }
     }
 
@@ -188,26 +194,33 @@ extension Worker {
 
     // MARK: Failing
 
+    /// The connection is of no more use. Those behind the one whose answer is next have had no byte of
+    /// theirs, whatever is wrong with that one.
     mutating func fail(
         _ connection: UpstreamConnection, _ fault: UpstreamFault, because reason: String? = nil
     ) {
-        let mayRetry =
-            connection.isReused && !connection.hasAnswerBytes && fault == .closed
-            && now < connection.sentAt + Worker.retryMax
-        let id = connection.exchange
+        let isInTime = now < connection.sentAt + Worker.retryMax
+        let first = connection.exchange
+        let mayRetryFirst =
+            isInTime && connection.isReused && !connection.hasAnswerBytes && fault == .closed
+        let unanswered = connection.unanswered
         let address = connection.address
         close(connection)
-        guard let id, let client = clients[id.client], let exchange = client.exchange(id) else {
-            return
+        for id in unanswered {
+            guard let client = clients[id.client], let exchange = client.exchange(id) else {
+                continue
+            }
+            exchange.upstream = nil
+            let mayRetry = id == first ? mayRetryFirst : isInTime
+            if mayRetry && !exchange.isRetried {
+                exchange.isRetried = true
+                forwardOnNewConnection(exchange, of: client)
+                continue
+            }
+            logUpstreamFailure(
+                "the Pushgateway did not answer as it should", address, because: reason)
+            refuse(exchange, of: client, .upstreamUnclear(id == first ? fault : .closed))
         }
-        exchange.upstream = nil
-        if mayRetry && !exchange.isRetried {
-            exchange.isRetried = true
-            return forwardOnNewConnection(exchange, of: client)
-        }
-        logUpstreamFailure(
-            "the Pushgateway did not answer as it should", address, because: reason)
-        refuse(exchange, of: client, .upstreamUnclear(fault))
     }
 
     mutating func expire(_ connection: UpstreamConnection) {
@@ -215,12 +228,15 @@ extension Worker {
         case .connecting, .shakingHands: failToConnect(connection, because: .tooSlow)
         case .idle: close(connection)
         case .busy:
-            let id = connection.exchange
-            logUpstreamFailure(
-                "the Pushgateway is too slow", connection.address,
-                because: Errno.timedOut.description)
+            let unanswered = connection.unanswered
             close(connection)
-            if let id, let client = clients[id.client], let exchange = client.exchange(id) {
+            for id in unanswered {
+                logUpstreamFailure(
+                    "the Pushgateway is too slow", connection.address,
+                    because: Errno.timedOut.description)
+                guard let client = clients[id.client], let exchange = client.exchange(id) else {
+                    continue
+                }
                 refuse(exchange, of: client, .upstreamTooLate)
             }
         }
@@ -237,14 +253,14 @@ extension Worker {
         refuse(exchange, of: client, .upstreamTooLate)
     }
 
-    /// Nobody waits for the answer. A connection in the middle of it cannot carry another request; a
-    /// place in the queue is given up.
+    /// Nobody waits for the answer. A connection in the middle of it cannot carry another request, but
+    /// what others wait for; a place in the queue is given up.
     mutating func abandonForwarding(_ exchange: Exchange) {
         guard let ticket = exchange.upstream, let connection = upstream.connections[ticket] else {
             return upstream.giveUpPlace(of: exchange.id)
         }
         exchange.upstream = nil
-        close(connection)
+        if !connection.forget(exchange.id) { close(connection) }
     }
 
     func logUpstreamFailure(

@@ -64,7 +64,9 @@ extension Worker {
             case .moved:
                 connection.state = .busy
                 watch(connection, for: .reading)
-                startSending(connection)
+                if let exchange = exchange(on: connection) {
+                    startSending(exchange, on: connection)
+                }
             case .wantsRead: watch(connection, for: .reading)
             case .wantsWrite: watch(connection, for: .writing)
             case .finished, .cut: failToConnect(connection, because: .hungUp)
@@ -77,10 +79,10 @@ extension Worker {
     mutating func failToConnect(
         _ connection: UpstreamConnection, because failure: ConnectFailure
     ) {
-        let id = connection.exchange
+        let exchange = exchange(on: connection)
         upstream.tryNextAddress()
         close(connection)
-        if let id, let client = clients[id.client], let exchange = client.exchange(id) {
+        if let exchange, let client = clients[exchange.id.client] {
             exchange.upstream = nil
             giveUp(exchange, of: client, at: connection.address, because: failure)
         }

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 
+import lots
 from gate import BODY, Pushgateway, push
 from recorder import OK
 from table import Does, Elsewhere, NotHere, Row
@@ -256,5 +257,6 @@ ROWS = [
     Row("J030", "a clock that is wrong", passes, *replies(
         HEAD + b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nExpires: 0\r\nAge: 99999999999\r\nContent-Length: 0\r\n\r\n",
         HEAD + b"Date: nonsense\r\nContent-Length: 0\r\n\r\n", then="keep")),
+    *lots.ROWS,
     Elsewhere("J031", "a Pushgateway whose file was poisoned", "a Pushgateway that cannot be scraped is named with the group to blame"),
 ]

@@ -4,6 +4,7 @@
 //   upstream
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,8 @@ int main(void) {
             if (!peer) {
                 if (!(peer = calloc(1, sizeof *peer))) return 1;
                 peer->fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+                // As Go's servers do, and so the Pushgateway: an answer does not wait for the last one's receipt.
+                setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
                 event.data.ptr = peer;
                 if (epoll_ctl(poller, EPOLL_CTL_ADD, peer->fd, &event)) leave(peer);
                 continue;
