@@ -7,11 +7,11 @@
 /// one owner, who may be on another thread than the one before.
 @safe
 public struct ByteBuffer: ~Copyable, @unchecked Sendable {
-    @usableFromInline internal private(set) var base: UnsafeMutablePointer<UInt8>?
+    @usableFromInline internal var base: UnsafeMutablePointer<UInt8>?
     /// The bytes this buffer can hold without another allocation.
     public private(set) var capacity: Int
-    @usableFromInline internal private(set) var start = 0
-    @usableFromInline internal private(set) var end = 0
+    @usableFromInline internal var start = 0
+    @usableFromInline internal var end = 0
 
     /// Makes an empty buffer. With a capacity of 0 (the default) nothing is allocated yet.
     public init(capacity: Int = 0) {
@@ -64,9 +64,12 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
 
     /// Makes sure that `additional` bytes fit behind those that wait. Grows at least by half, so
     /// that appending stays linear.
-    public mutating func reserve(_ additional: Int) {
+    @inlinable public mutating func reserve(_ additional: Int) {
         precondition(additional >= 0)
-        guard capacity - end < additional else { return }
+        if capacity &- end < additional { makeRoom(for: additional) }
+    }
+
+    @usableFromInline internal mutating func makeRoom(for additional: Int) {
         if capacity - count >= additional { return moveToFront() }
         reallocate(to: max(count + additional, capacity + capacity / 2, 64))
     }
@@ -86,17 +89,21 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
         return result
     }
 
-    public mutating func append(_ byte: UInt8) {
+    @inlinable public mutating func append(_ byte: UInt8) {
         reserve(1)
         unsafe base.unsafelyUnwrapped[end] = byte
         end += 1
     }
 
-    public mutating func append(_ bytes: Span<UInt8>) {
+    @inlinable public mutating func append(_ bytes: Span<UInt8>) {
         unsafe bytes.withUnsafeBufferPointer { unsafe append(copying: $0) }
     }
 
-    public mutating func append(_ literal: StaticString) { append(literal.span) }
+    @inline(__always) @inlinable public mutating func append(_ literal: StaticString) {
+        let bytes = unsafe UnsafeBufferPointer(
+            start: literal.utf8Start, count: literal.utf8CodeUnitCount)
+        unsafe append(copying: bytes)
+    }
 
     /// Off the hot path only: log lines, error texts. Named apart, since a literal would be taken for a
     /// String before it is taken for a StaticString.
@@ -119,7 +126,8 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
         append(digits.span.extracting(first..<digits.count))
     }
 
-    private mutating func append(copying bytes: UnsafeBufferPointer<UInt8>) {
+    /// Seen by who appends, so that the compiler writes a literal without a call.
+    @inline(__always) @inlinable internal mutating func append(copying bytes: UnsafeBufferPointer<UInt8>) {
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }
         reserve(bytes.count)
         unsafe (base.unsafelyUnwrapped + end).update(from: source, count: bytes.count)

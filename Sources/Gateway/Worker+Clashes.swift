@@ -18,7 +18,9 @@ extension Worker {
     mutating func compare(_ exchange: Exchange, of client: Client) {
         let group = GroupKey(exchange.key)
         exchange.group = group
-        if client.settled == settledClaims(of: exchange) {
+        let settled = SettledClaims(
+            of: exchange, mark: learned.mark, catalogue: catalogueNumber)
+        if client.settled == settled {
             return conclude(exchange, of: client)
         }
         let suspect = exchange.claims.first { claim in
@@ -81,23 +83,22 @@ extension Worker {
 
     /// The Pushgateway took it: what it holds now is known before the next listing tells.
     mutating func learn(from exchange: Exchange, of client: Client) {
-        if exchange.method != .delete, client.settled == settledClaims(of: exchange) { return }
         if exchange.method == .delete {
             learned.deleted(GroupKey(exchange.key), catalogue: catalogue)
-        } else {
-            let claims = exchange.claims
-            learned.passed(
-                claims.span, in: exchange.group, replacing: exchange.method == .put,
-                catalogue: catalogue)
+            checkpoints.note(learned.mark, at: now)
+            client.settled = nil
+            return
         }
+        let settled = SettledClaims(
+            of: exchange, mark: learned.mark, catalogue: catalogueNumber)
+        if client.settled == settled { return }
+        let claims = exchange.claims
+        learned.passed(
+            claims.span, in: exchange.group, replacing: exchange.method == .put,
+            catalogue: catalogue)
         checkpoints.note(learned.mark, at: now)
-        client.settled = exchange.method == .delete ? nil : settledClaims(of: exchange)
-    }
-
-    private func settledClaims(of exchange: Exchange) -> SettledClaims {
-        SettledClaims(
-            group: exchange.group, families: exchange.claimsHash, mark: learned.mark,
-            catalogue: catalogueNumber)
+        client.settled = SettledClaims(
+            of: exchange, mark: learned.mark, catalogue: catalogueNumber)
     }
 }
 
@@ -109,6 +110,12 @@ struct SettledClaims: Equatable {
     let families: UInt64
     let mark: UInt64
     let catalogue: Int
+
+    init(of exchange: Exchange, mark: UInt64, catalogue: Int) {
+        group = exchange.group
+        families = exchange.claimsHash
+        (self.mark, self.catalogue) = (mark, catalogue)
+    }
 }
 
 /// What had been learned when: so that a listing makes only that forgotten which it must know.

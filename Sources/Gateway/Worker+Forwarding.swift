@@ -33,12 +33,12 @@ extension Worker {
         let body: RequestWriter.Body? =
             exchange.method == .delete
             ? nil : .init(.init(exchange.format), length: exchange.body.count)
-        let dialer = upstream.dialer
         connection.begin(exchange) { head in
             RequestWriter.append(
-                exchange.method, pathPrefix: dialer.pathPrefix.span, path: path.span,
-                host: dialer.host.span, authorization: dialer.access.login?.fieldValue.span,
-                body: body, to: &head)
+                exchange.method, pathPrefix: upstream.dialer.pathPrefix.span, path: path.span,
+                host: upstream.dialer.host.span,
+                authorization: upstream.dialer.access.login?.fieldValue.span, body: body,
+                to: &head)
         }
         exchange.upstream = connection.ticket
         if connection.state == .busy { startSending(exchange, on: connection) }
@@ -48,9 +48,9 @@ extension Worker {
         guard let client = clients[exchange.id.client] else { return }
         connection.sentAt = now
         exchange.isSent = true
-        let timeouts = snapshot.timeouts
-        upstream.deadlines.set(connection.ticket.slot, at: now + timeouts.upstreamFirstByte)
-        wake(exchange, of: client, at: now + timeouts.upstreamAnswer)
+        upstream.deadlines.set(
+            connection.ticket.slot, at: now + snapshot.timeouts.upstreamFirstByte)
+        wake(exchange, of: client, at: now + snapshot.timeouts.upstreamAnswer)
         unflushed.append(connection.ticket)
     }
 

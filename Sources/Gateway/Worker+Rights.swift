@@ -27,7 +27,7 @@ extension Worker {
     }
 
     /// Charges the push to its user's quotas. Nil when it may go on.
-    func charge(_ exchange: Exchange) -> Refusal? {
+    mutating func charge(_ exchange: Exchange) -> Refusal? {
         let rights = exchange.snapshot.rights
         if rights.areUnlimited { return nil }
         if let limit = rights.access.entry(of: exchange.user.span)?.limits.seriesMax,
@@ -53,7 +53,7 @@ extension Worker {
 
     /// Gives back what was charged when the Pushgateway never heard of the push. One that it refused
     /// may have left an empty group there, and so may one that nobody knows the end of.
-    func settle(_ exchange: Exchange) {
+    mutating func settle(_ exchange: Exchange) {
         guard let charge = exchange.charge else { return }
         exchange.charge = nil
         let isDeleted = exchange.method == .delete && exchange.refusal == nil
