@@ -6,10 +6,12 @@ package import Reactor
 
 /// One run of the watchdog: looks at everything, mends what it may, tells what it did, and ends.
 package struct Watch: ~Copyable {
+    private let inForce: PlanInForce
     private let plan: Plan
     private let secrets: Secrets
     private let look: Look
     private let deadline: Instant
+    private let memory: WatchMemory
     private var log: EventLog
     private var notices: Notices
     package private(set) var state: WatchState
@@ -19,20 +21,30 @@ package struct Watch: ~Copyable {
     private var failedInRun: Set<String> = []
     /// Receivers that are not asked again in this run.
     private var silent: Set<String> = []
+    private var hasToldOfMemory = false
+    /// Why the next run would not know what this one did. Then nothing is repaired: it could be repaired
+    /// for ever.
+    private var forgets: String?
+    private let lockFault: String?
 
     /// What is wrong may pass by itself: one failure is none, until it has shown twice.
     private static let confirmation = Interval.seconds(1)
     private static let postTimeout = Interval.seconds(8)
 
-    package init(_ plan: Plan, _ secrets: Secrets, startedAt start: Instant = .now()) {
-        (self.plan, self.secrets) = (plan, secrets)
+    /// `fault` is why no lock could be taken, so that this may not be the only run.
+    package init(
+        _ inForce: PlanInForce, without fault: String?, startedAt start: Instant = .now()
+    ) {
+        self.inForce = inForce
+        (plan, secrets, lockFault) = (inForce.plan, inForce.secrets, fault)
         look = Look(manager: plan.units, pushScript: plan.pushScript)
         deadline = start + plan.bounds.run
         log = EventLog(path: plan.logFile, secrets.redaction)
         notices = Notices(
             host: plan.notify.host ?? Machine.hostName, coolDown: plan.notify.coolDown,
             secrets.redaction)
-        let (state, problem) = WatchState.load(path: plan.stateFile)
+        memory = WatchMemory(of: plan)
+        let (state, problem) = memory.load()
         self.state = state
         if let problem { tellOfDamage(problem) }
         for fault in secrets.faults { log.add("secret_fault", ("reason", fault)) }
@@ -46,6 +58,8 @@ package struct Watch: ~Copyable {
         state.incidents = state.incidents.filter { name, _ in
             plan.checks.contains { $0.name == name }
         }
+        tellOfConfiguration()
+        save()
         let wanted = takeKick()
         var failing = lookAtAll()
         // Once at least, however long it took to look: or what is slow would never be mended.
@@ -211,6 +225,7 @@ package struct Watch: ~Copyable {
 
     private func decision(about check: Check) -> Decision {
         guard let incident = state.incidents[check.name] else { return .onlyTell("it is over") }
+        if let forgets { return .onlyTell("it could not be remembered, since \(forgets)") }
         return incident.decision(
             for: check, failing: failedInRun, done: state.repairs, at: now, plan.bounds)
     }
@@ -236,6 +251,7 @@ package struct Watch: ~Copyable {
         let moment = now
         state.repairs[step.description, default: []].append(moment)
         save()
+        if let forgets { return "was not done, since \(forgets)" }
         let patience = max(.seconds(5), left)
         switch step {
         case .restart(let unit):
@@ -344,18 +360,52 @@ package struct Watch: ~Copyable {
 
     private mutating func tellOfDamage(_ problem: Problem) {
         log.add("state_damaged", ("reason", problem.description))
-        try? Folder.rename(plan.stateFile, to: plan.stateFile + ".damaged")
+        try? Folder.rename(problem.file, to: problem.file + ".damaged")
         _ = notices.add(
-            .other, of: "watchdog", "its state was damaged and begins anew; \(problem.message)",
+            .damage, of: "watchdog", "its state was damaged and begins anew; \(problem.message)",
             at: now, in: &state)
     }
 
     private mutating func save() {
+        var fault: String?
+        forgets = lockFault
         do throws(AtomicFile.Failure) {
-            try AtomicFile.write(Array(state.text.utf8), to: plan.stateFile, newMode: 0o600)
+            fault = try memory.keep(state)?.description
         } catch {
-            log.add("state_fault", ("reason", error.description))
+            (forgets, fault) = (forgets ?? error.description, error.description)
         }
+        tellOfMemory(fault ?? lockFault)
+    }
+
+    /// Once a run.
+    private mutating func tellOfMemory(_ fault: String?) {
+        guard let fault else {
+            _ = notices.end(.memory, of: "watchdog", "its state is kept again", in: &state)
+            return
+        }
+        guard !hasToldOfMemory else { return }
+        hasToldOfMemory = true
+        log.add("state_fault", ("reason", fault))
+        let consequence =
+            forgets == nil
+            ? "It is kept in memory meanwhile." : "Nothing is repaired as long as that is so."
+        _ = notices.add(
+            .memory, of: "watchdog", "its state cannot be kept: \(fault). \(consequence)", at: now,
+            in: &state)
+    }
+
+    private mutating func tellOfConfiguration() {
+        let (file, sentence, now) = (plan.file, inForce.sentence, now)
+        guard let fault = inForce.faults.first else {
+            if notices.end(.configuration, of: "watchdog", sentence, in: &state) {
+                log.add("configuration_good", ("file", file))
+            }
+            return
+        }
+        log.add(
+            "configuration_fault", ("reason", fault),
+            ("by", inForce.isLastGood ? "the last good one" : "what there is"))
+        _ = notices.add(.configuration, of: "watchdog", sentence, at: now, in: &state)
     }
 
     private mutating func post() {

@@ -450,6 +450,108 @@ checks:
             holds(place in done.stderr, f"{place}: {done.stderr}")
 
 
+# ---- when it is itself what is not well
+
+
+def edit(here, old, new):
+    text = (here.folder / "watch.yml").read_text()
+    holds(old in text, f"{old} is not in {text}")
+    here.put("watch.yml", text.replace(old, new))
+
+
+def run_as_unit(here):
+    return here.run("watch", "--once", "--last-good", here.folder / "state/last-good.yml")
+
+
+@sentence("a configuration that is no longer good is told once, and the last good one goes on until it is good again")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "active")
+        holds(run_as_unit(here).returncode == 0, here.log())
+        holds((here.folder / "state/last-good.yml").stat().st_mode & 0o777 == 0o600, "others can read what is kept")
+        good = (here.folder / "watch.yml").read_text()
+        edit(here, "  gate:", "   gate\n")
+        here.unit("kanmon.service", "failed", heals=1)
+        done = run_as_unit(here)
+        holds(done.returncode == 78 and "watch.yml:" in done.stderr, done.stderr)
+        holds(here.restarts() == 1, here.calls(""))
+        told = here.discord.texts()
+        holds("watchdog: its configuration is not good" in told[0] and "last one that was good" in told[0], told)
+        holds("gate: well again" in told[1], told)
+        run_as_unit(here)
+        (here.folder / "watch.yml").unlink()
+        holds(run_as_unit(here).returncode == 78, "a configuration that is gone is good")
+        holds(len(here.discord.texts()) == 2, here.discord.texts())
+        here.put("watch.yml", good)
+        holds(run_as_unit(here).returncode == 0, here.log())
+        holds("its configuration is good again (2 more like this" in here.discord.texts()[-1], here.discord.texts())
+        run_as_unit(here)
+        holds(len(here.discord.texts()) == 3, here.discord.texts())
+
+
+@sentence("a configuration whose secrets or whose state folder cannot be had is told by the last good one")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "active")
+        run_as_unit(here)
+        for old, new, reason in (("webhook_file: webhook", "webhook_file: webhok", "webhok does not exist"),
+                                 ("state_dir: state", "state_dir: no/such/folder", "no/such does not exist")):
+            good = (here.folder / "watch.yml").read_text()
+            edit(here, old, new)
+            edit(here, "host: ward", "host: ward\n  cool_down: 0s")
+            holds(here.run("check").returncode == 78, f"check finds nothing wrong with {new}")
+            holds(run_as_unit(here).returncode == 78, new)
+            holds(reason in here.discord.texts()[-1], here.discord.texts())
+            here.put("watch.yml", good)
+            run_as_unit(here)
+
+
+@sentence("without a last good one, whoever can still be told is told")
+def _():
+    with Ward(GATE, MAY, line=[200]) as here:
+        here.unit("kanmon.service", "failed", heals=1)
+        (here.folder / "webhook").unlink()
+        done = run_as_unit(here)
+        holds(done.returncode == 78 and here.restarts() == 1, done.stderr)
+        holds("webhook does not exist" in here.line.texts()[0] and "gate: well again" in here.line.texts()[1], here.line.texts())
+        holds(not (here.folder / "state/last-good.yml").exists(), "it was kept as a good one")
+
+
+@sentence("without a place for its state it repairs nothing, looks, and tells")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "failed")
+        edit(here, "state_dir: state", "state_dir: /proc/self")
+        run_as_unit(here)
+        holds(here.restarts() == 0, here.calls(""))
+        told = here.discord.texts()[0]
+        holds("its state cannot be kept" in told and "Nothing is repaired" in told and "gate: kanmon.service is failed" in told, told)
+
+
+@sentence("while the disk is full the state is in memory: repairs go on, within their limit, and cool-downs hold")
+def _():
+    with Ward(GATE, MAY, limits="{pauses: [0s, 200ms, 200ms], grace: 200ms, restarts_max: 3}") as here:
+        here.unit("kanmon.service", "failed")
+        run = f"'{ward.PROGRAM}' watch --once --config '{here.folder}/watch.yml'"
+        script = f"""
+            mkdir state run && mount -t tmpfs -o size=1m none state || exit 77
+            : >state/lock; export RUNTIME_DIRECTORY='{here.folder}/run'
+            cat /dev/zero >state/full
+            {run}; {run}; test -s run/state.json || exit 5
+            rm state/full; {run}; test -s state/state.json -a ! -e run/state.json || exit 6
+            mount -o remount,ro state; {run}; test -s run/state.json || exit 7
+        """
+        done = subprocess.run(["unshare", "--map-root-user", "--mount", "bash", "-c", script], cwd=here.folder, text=True,
+                              capture_output=True, env=here.environment(), timeout=70, check=False)
+        if done.returncode in (1, 77) and "mount" in done.stderr + done.stdout or "unshare" in done.stderr:
+            raise ward.Skipped(done.stderr.strip())
+        holds(done.returncode == 0, f"{done.returncode}: {done.stderr}")
+        holds(here.restarts() == 3, here.calls(""))
+        told = "\n".join(here.discord.texts())
+        holds(told.count("its state cannot be kept") == 2 and told.count("its state is kept again") == 1, told)
+        holds("No space left" in told and "Read-only" in told and told.count("held back") == 1, told)
+
+
 # ---- kicks
 
 
@@ -597,6 +699,8 @@ def main():
             try:
                 future.result()
                 print(f"ok  {text}", flush=True)
+            except ward.Skipped as why:
+                print(f"skipped  {text}: {why}", flush=True)
             except Exception as error:  # Each of them is a sentence that is not so.
                 failed += 1
                 where = traceback.extract_tb(error.__traceback__)[-1 if not isinstance(error, AssertionError) else -2]

@@ -17,7 +17,7 @@ struct CheckPlan: ParsableCommand {
 
     func run() throws {
         let plan = try PlanFile.load(config)
-        let faults = Secrets(of: plan).faults
+        let faults = Secrets(of: plan).faults + [plan.stateFault].compactMap(\.self)
         for fault in faults { Console.complain(fault) }
         if !faults.isEmpty { throw ExitCode.badConfiguration }
         Console.say("\(config): good, \(plan.checks.count) checks")
