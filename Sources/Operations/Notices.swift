@@ -13,7 +13,7 @@ package struct Notices {
         /// Of a check.
         case failing, held, repaired, recovered
         /// Of the watchdog itself.
-        case configuration, memory, damage
+        case configuration, memory, damage, request
     }
 
     package init(host: String, coolDown: Interval, _ redaction: Redaction) {

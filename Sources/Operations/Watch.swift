@@ -156,7 +156,7 @@ package struct Watch: ~Copyable {
         log.add(
             "failing", ("check", check.name), ("failures", "\(incident.failures)"),
             ("reason", reason))
-        if incident.failures >= 2, incident.journal == nil {
+        if incident.failures >= 2, incident.journal == nil, Instant.now() < deadline {
             incident.journal = savedJournal(of: check)
         }
         state.incidents[check.name] = incident
@@ -207,7 +207,13 @@ package struct Watch: ~Copyable {
     private mutating func act(on failing: [Check]) -> Int? {
         doneInRound = []
         failedInRun.formUnion(failing.map(\.name))
-        return failing.compactMap { act(on: $0) }.min()
+        var next: [Int] = []
+        for (index, check) in failing.enumerated() {
+            // What is first is mended however late it is; the rest would keep people from being told.
+            if index > 0, Instant.now() >= deadline { return now }
+            if let due = act(on: check) { next.append(due) }
+        }
+        return next.min()
     }
 
     private mutating func act(on check: Check) -> Int? {
@@ -294,10 +300,17 @@ package struct Watch: ~Copyable {
         guard let kick = plan.kick else { return nil }
         let request: KickRequest
         do throws(Errno) {
-            guard let taken = try KickRequest.take(from: kick.requestFile) else { return nil }
+            let taken = try KickRequest.take(from: kick.requestFile)
+            _ = notices.end(
+                .request, of: "watchdog", "requests can be taken again", in: &state)
+            guard let taken else { return nil }
             request = taken
         } catch {
-            log.add("kick_fault", ("reason", "\(error)"))
+            log.add("kick_fault", ("file", kick.requestFile), ("reason", "\(error)"))
+            _ = notices.add(
+                .request, of: "watchdog",
+                "\(kick.requestFile) cannot be taken away: \(error). No request can be made meanwhile.",
+                at: now, in: &state)
             return nil
         }
         let verdict = request.verdict(token: secrets.kickToken, allowed: kick.actions, at: now)

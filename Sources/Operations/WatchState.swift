@@ -81,14 +81,23 @@ extension WatchState {
             notice.toldAt <= latest
                 && (notice.keptBack > 0 || now - notice.toldAt < coolDown.milliseconds)
         }
-        for name in incidents.keys where incidents[name]?.repairedAt ?? 0 > latest {
-            incidents[name]?.repairedAt = now
+        incidents = incidents.mapValues { incident in
+            var incident = incident
+            incident.since = min(incident.since, now)
+            incident.repairedAt = min(incident.repairedAt, now)
+            return incident
         }
         let dayAgo = now - 86_400_000
-        for sender in outboxes.keys {
-            outboxes[sender]?.messages.removeAll { $0.at < dayAgo }
-            if outboxes[sender]?.notBefore ?? 0 > now + 86_400_000 {
+        for (sender, outbox) in outboxes {
+            // How long it was to wait nobody knows then.
+            let wasSetBack = outbox.messages.contains { $0.at > latest }
+            if wasSetBack || outbox.notBefore > now + 86_400_000 {
                 outboxes[sender]?.notBefore = now
+            }
+            outboxes[sender]?.messages = outbox.messages.filter { $0.at >= dayAgo }.map { message in
+                var message = message
+                message.at = min(message.at, now)
+                return message
             }
         }
     }
@@ -102,6 +111,10 @@ extension WatchState {
         guard RegularFile.mode(of: path) != nil else { return (WatchState(), nil) }
         let reading = SettingsFile.load(path: path) { top, _ in WatchState(top) }
         return (reading.value ?? WatchState(), reading.value == nil ? reading.problems.first : nil)
+    }
+
+    package static func read(_ bytes: [UInt8]) -> SettingsFile.Reading<WatchState> {
+        SettingsFile.read(bytes, named: "state.json") { top, _ in WatchState(top) }
     }
 
     /// JSON, which our reader of YAML takes.

@@ -7,6 +7,7 @@ its own is systemctl and journalctl, which keep record, and whoever receives mes
 KANMON_OPS is the program, .build/debug/kanmon-ops when it is not set."""
 
 import concurrent.futures
+import json
 import os
 import shutil
 import signal
@@ -420,6 +421,35 @@ def _():
         holds("its state was damaged" in here.discord.texts()[0], here.discord.texts())
 
 
+@sentence("what is looked at cannot damage the state, whatever it answers")
+def _():
+    with Ward("  flood: {command: [/bin/cat, flood], equals: x}\n  most: {command: [/bin/cat, most], contains: x}\n") as here:
+        text = (here.folder / "watch.yml").read_text()
+        here.put("watch.yml", text.replace("flood]", f"{here.folder}/flood]").replace("most]", f"{here.folder}/most]"))
+        here.put("flood", "a" + "\u0301" * 20_000)
+        (here.folder / "most").write_bytes(bytes(range(256)) * 200)
+        here.run()
+        holds((here.folder / "state/state.json").stat().st_size < 5000, "the state has all of it")
+        holds("state_damaged" not in here.run().stderr, here.log())
+
+
+@sentence("a clock that was set back delays no repair and no message")
+def _():
+    with Ward(GATE, MAY, limits="{run: 4s}") as here:
+        here.unit("kanmon.service", "failed", heals=1)
+        later = int(time.time() * 1000) + 7_200_000
+        (here.folder / "state").mkdir()
+        here.put("state/state.json", json.dumps({
+            "incidents": {"gate": {"since": later, "reason": "x", "failures": 1, "repairs": 0, "repaired_at": 0,
+                                   "held": False, "told": False, "journal": ""}},
+            "repairs": {"restart kanmon.service": [later] * 3}, "notices": {"gate/repaired": {"told_at": later, "kept_back": 1}},
+            "outboxes": {"discord": {"not_before": later, "lost": 0, "messages": {
+                "0": {"at": later - 60_000, "key": "k", "text": "of before"}}}}}))
+        here.run()
+        holds(here.restarts() == 1, here.log())
+        holds(here.discord.texts()[0] == "of before" and "well again" in here.discord.texts()[1], here.discord.texts())
+
+
 @sentence("a log that cannot be written stops nothing")
 def _():
     with Ward(GATE, MAY) as here:
@@ -448,6 +478,22 @@ checks:
                       "5:3: error: checks.gate needs exactly one", "has no unit", "is no URL", "may_restart does not name",
                       "is no check that stands above"):
             holds(place in done.stderr, f"{place}: {done.stderr}")
+
+
+@sentence("a restart that never ends does not keep people from hearing of the rest")
+def _():
+    units = [f"u{number}.service" for number in range(8)]
+    checks = "".join(f"  {unit[:2]}: {{unit: {unit}, repair: restart {unit}}}\n" for unit in units)
+    may = "may_restart: {" + ", ".join(f"{unit}: {unit[:2]}" for unit in units) + "}"
+    with Ward(checks, may, limits="{run: 3s}") as here:
+        for unit in units:
+            here.unit(unit, "failed")
+            (here.folder / f"units/{unit}.slow").touch()
+        began = time.monotonic()
+        here.run()
+        holds(time.monotonic() - began < 30, f"{time.monotonic() - began:.0f} s")
+        for unit in units:
+            holds(f"{unit[:2]}: {unit} is failed. It is not mended yet" in here.discord.texts()[0], here.discord.texts())
 
 
 # ---- when it is itself what is not well
@@ -622,6 +668,14 @@ def _():
         (here.folder / "kick/request").symlink_to("/etc/hostname")
         here.run()
         holds("kick=refused" in audit(here).splitlines()[-1], audit(here))
+        (here.folder / "kick/request").mkdir()
+        here.run()
+        here.run()
+        told = here.discord.texts()
+        holds(len(told) == 1 and "kick/request cannot be taken away: Is a directory" in told[0], told)
+        (here.folder / "kick/request").rmdir()
+        here.run()
+        holds("requests can be taken again" in here.discord.texts()[-1], here.discord.texts())
 
 
 @sentence("kicks cannot restart more often than the watchdog itself")
