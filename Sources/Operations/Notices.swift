@@ -14,6 +14,8 @@ package struct Notices {
         case failing, held, repaired, recovered
         /// Of the watchdog itself.
         case configuration, memory, damage, request
+        /// Of a receiver.
+        case refusal
     }
 
     package init(host: String, coolDown: Interval, _ redaction: Redaction) {

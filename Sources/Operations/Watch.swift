@@ -1,35 +1,32 @@
-import Bytes
 import Configuration
-import Console
 import Glibc
 package import Reactor
 
 /// One run of the watchdog: looks at everything, mends what it may, tells what it did, and ends.
 package struct Watch: ~Copyable {
-    private let inForce: PlanInForce
-    private let plan: Plan
-    private let secrets: Secrets
+    let inForce: PlanInForce
+    let plan: Plan
+    let secrets: Secrets
     private let look: Look
     private let deadline: Instant
-    private let memory: WatchMemory
-    private var log: EventLog
-    private var notices: Notices
-    package private(set) var state: WatchState
+    let memory: WatchMemory
+    var log: EventLog
+    var notices: Notices
+    var state: WatchState
     /// What was restarted in this round already, for another check.
     private var doneInRound: Set<Check.Step> = []
     /// Whatever comes after one of these is not touched any more in this run.
     private var failedInRun: Set<String> = []
     /// Receivers that are not asked again in this run.
-    private var silent: Set<String> = []
-    private var hasToldOfMemory = false
+    var silent: Set<String> = []
+    var hasToldOfMemory = false
     /// Why the next run would not know what this one did. Then nothing is repaired: it could be repaired
     /// for ever.
-    private var forgets: String?
-    private let lockFault: String?
+    var forgets: String?
+    let lockFault: String?
 
     /// What is wrong may pass by itself: one failure is none, until it has shown twice.
     private static let confirmation = Interval.seconds(1)
-    private static let postTimeout = Interval.seconds(8)
 
     /// `fault` is why no lock could be taken, so that this may not be the only run.
     package init(
@@ -74,13 +71,15 @@ package struct Watch: ~Copyable {
         }
         if wanted == .snapshot { makeSnapshot() }
         post()
+        // What came of that.
+        post()
         save()
         log.add(
             "run", ("checks", "\(plan.checks.count)"), ("failing", "\(state.incidents.count)"))
         return state.incidents.isEmpty
     }
 
-    private var now: Int { Int(WallClock.now().milliseconds) }
+    var now: Int { Int(WallClock.now().milliseconds) }
 
     /// What is left of this run, and never nothing: a look has to be possible.
     private var left: Interval {
@@ -252,7 +251,7 @@ package struct Watch: ~Copyable {
     }
 
     /// Does it, and says how that ended.
-    private mutating func perform(_ step: Check.Step) -> String {
+    mutating func perform(_ step: Check.Step) -> String {
         // Before it is begun: what kills this run must not make the next one forget.
         let moment = now
         state.repairs[step.description, default: []].append(moment)
@@ -292,143 +291,4 @@ package struct Watch: ~Copyable {
             kind, of: check.name, "\(reason). \(consequence)", at: now, in: &state)
         if isTold { state.incidents[check.name]?.isTold = true }
     }
-
-    // MARK: Kicks
-
-    /// Takes what somebody asked for and does it, but for what comes later in the run.
-    private mutating func takeKick() -> KickAction? {
-        guard let kick = plan.kick else { return nil }
-        let request: KickRequest
-        do throws(Errno) {
-            let taken = try KickRequest.take(from: kick.requestFile)
-            _ = notices.end(
-                .request, of: "watchdog", "requests can be taken again", in: &state)
-            guard let taken else { return nil }
-            request = taken
-        } catch {
-            log.add("kick_fault", ("file", kick.requestFile), ("reason", "\(error)"))
-            _ = notices.add(
-                .request, of: "watchdog",
-                "\(kick.requestFile) cannot be taken away: \(error). No request can be made meanwhile.",
-                at: now, in: &state)
-            return nil
-        }
-        let verdict = request.verdict(token: secrets.kickToken, allowed: kick.actions, at: now)
-        audit(request, verdict, in: kick.auditFile)
-        guard case .accepted(let action) = verdict else { return nil }
-        switch action {
-        case .check, .snapshot: break
-        case .resume: resume()
-        case .restart(let unit): restart(unit, askedBy: request.source)
-        }
-        return action
-    }
-
-    private func audit(_ request: KickRequest, _ verdict: KickRequest.Verdict, in file: String) {
-        var trail = EventLog(path: file, secrets.redaction)
-        let (word, reason) =
-            switch verdict {
-            case .accepted: ("accepted", "")
-            case .refused(let reason): ("refused", reason)
-            }
-        // Whoever has no token may write what he likes, but not much of it.
-        trail.add([
-            ("kick", word), ("ACTION", String(request.action.prefix(80))),
-            ("SOURCE", String(request.source.prefix(80))), ("reason", reason),
-        ])
-    }
-
-    private mutating func resume() {
-        for name in state.incidents.keys {
-            state.incidents[name]?.isHeld = false
-            state.incidents[name]?.failures = 0
-            state.incidents[name]?.repairs = 0
-        }
-    }
-
-    /// Within the limit that holds for every restart.
-    private mutating func restart(_ unit: String, askedBy source: String) {
-        let step = Check.Step.restart(unit: unit)
-        let isPossible =
-            state.repairs[step.description, default: []].count < plan.bounds.restartsMax
-        let outcome =
-            isPossible ? perform(step) : "held back: too many restarts in a short time"
-        log.add(
-            "repair", ("check", "kick"), ("source", source), ("step", "\(step)"),
-            ("outcome", outcome))
-    }
-
-    private mutating func makeSnapshot() {
-        let snapshot = Snapshot(of: plan, secrets.redaction)
-        let path = snapshot.usualPath()
-        do throws(Snapshot.Failure) {
-            try snapshot.make(at: path)
-            log.add("snapshot", ("file", path))
-        } catch {
-            log.add("snapshot_fault", ("reason", error.description))
-        }
-    }
-
-    // MARK: Keeping and telling
-
-    private mutating func tellOfDamage(_ problem: Problem) {
-        log.add("state_damaged", ("reason", problem.description))
-        try? Folder.rename(problem.file, to: problem.file + ".damaged")
-        _ = notices.add(
-            .damage, of: "watchdog", "its state was damaged and begins anew; \(problem.message)",
-            at: now, in: &state)
-    }
-
-    private mutating func save() {
-        var fault: String?
-        forgets = lockFault
-        do throws(AtomicFile.Failure) {
-            fault = try memory.keep(state)?.description
-        } catch {
-            (forgets, fault) = (forgets ?? error.description, error.description)
-        }
-        tellOfMemory(fault ?? lockFault)
-    }
-
-    /// Once a run.
-    private mutating func tellOfMemory(_ fault: String?) {
-        guard let fault else {
-            _ = notices.end(.memory, of: "watchdog", "its state is kept again", in: &state)
-            return
-        }
-        guard !hasToldOfMemory else { return }
-        hasToldOfMemory = true
-        log.add("state_fault", ("reason", fault))
-        let consequence =
-            forgets == nil
-            ? "It is kept in memory meanwhile." : "Nothing is repaired as long as that is so."
-        _ = notices.add(
-            .memory, of: "watchdog", "its state cannot be kept: \(fault). \(consequence)", at: now,
-            in: &state)
-    }
-
-    private mutating func tellOfConfiguration() {
-        let (file, sentence, now) = (plan.file, inForce.sentence, now)
-        guard let fault = inForce.faults.first else {
-            if notices.end(.configuration, of: "watchdog", sentence, in: &state) {
-                log.add("configuration_good", ("file", file))
-            }
-            return
-        }
-        log.add(
-            "configuration_fault", ("reason", fault),
-            ("by", inForce.isLastGood ? "the last good one" : "what there is"))
-        _ = notices.add(.configuration, of: "watchdog", sentence, at: now, in: &state)
-    }
-
-    private mutating func post() {
-        notices.post(to: secrets.receivers, at: now, in: &state)
-        let open = secrets.receivers.filter { !silent.contains($0.name) }
-        silent.formUnion(
-            Post.send(to: open, in: &state, until: .now() + Watch.postTimeout, &log))
-    }
-}
-
-extension Plan {
-    package var stateFile: String { "\(stateFolder)/state.json" }
 }

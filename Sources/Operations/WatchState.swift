@@ -1,7 +1,7 @@
 import Bytes
 package import Configuration
 import Console
-import Reactor
+package import Reactor
 
 /// What one run has to know of those before it. Times are milliseconds since 1970, since a run's own
 /// clock ends with it.
@@ -72,7 +72,7 @@ package struct Outbox: Equatable, Sendable {
 
 extension WatchState {
     /// Takes out what no run needs any more, and what a clock that was set back has put into the future.
-    mutating func forget(at now: Int, within window: Interval, coolDown: Interval) {
+    package mutating func forget(at now: Int, within window: Interval, coolDown: Interval) {
         let latest = now + 1000
         repairs = repairs.mapValues { times in
             times.filter { $0 <= latest && now - $0 < window.milliseconds }

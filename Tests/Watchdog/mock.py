@@ -356,6 +356,17 @@ def _():
         holds(len(here.line.received) == 2, "409 means that LINE has it")
 
 
+@sentence("a receiver that refuses messages for good is told to the other")
+def _():
+    with Ward("  gate: {unit: kanmon.service}\n", discord=[404], line=[200]) as here:
+        here.unit("kanmon.service", "failed")
+        here.run()
+        here.run()
+        told = here.line.texts()
+        holds(len(told) == 2 and "discord: takes no message: it answered 404" in told[1], told)
+        holds(len(here.discord.received) == 2, f"{len(here.discord.received)} tries")
+
+
 @sentence("what is never delivered is bounded, and its loss is told")
 def _():
     with Ward("  gate: {unit: kanmon.service}\n", discord=[500]) as here:
@@ -626,6 +637,20 @@ def _():
         here.run()
         holds(here.restarts() == 1, "it was done twice")
         holds(KICK_TOKEN not in here.written(), "the token is somewhere")
+
+
+@sentence("a token that is none is refused at once, and one with a line's end of Windows is none the worse")
+def _():
+    with Ward(GATE, KICK) as here:
+        here.unit("kanmon.service", "active")
+        for token in ("", "short"):
+            asked = kick(here, "check", token)
+            holds(asked.returncode == 66 and "token" in asked.stderr, asked.stderr)
+        holds(not (here.folder / "kick/request").exists(), "a request was left")
+        here.put("windows-token", KICK_TOKEN + "\r\n")
+        asked = here.run("kick", "check", "--source", "alice", "--token-file", here.folder / "windows-token")
+        here.run()
+        holds(asked.returncode == 0 and "kick=accepted" in audit(here), audit(here))
 
 
 @sentence("a kick with a wrong token, or for what is not listed, is refused and written down")
