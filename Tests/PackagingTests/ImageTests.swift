@@ -32,7 +32,9 @@ import Testing
         }
     }
 
-    @Test func `the compiler and kanmon-ops stay behind, and no user of the image runs the gate`() throws {
+    @Test func `the compiler and kanmon-ops stay behind, and no user of the image runs the gate`()
+        throws
+    {
         let shipped = try Self.shipped()
         #expect(shipped.first?.arguments == "debian:12-slim")
         #expect(
