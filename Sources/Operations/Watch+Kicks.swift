@@ -66,7 +66,7 @@ extension Watch {
     }
 
     mutating func makeSnapshot() {
-        let snapshot = Snapshot(of: plan, secrets.redaction)
+        let snapshot = Snapshot(of: plan, secrets)
         let path = snapshot.usualPath()
         do throws(Snapshot.Failure) {
             try snapshot.make(at: path)

@@ -77,9 +77,10 @@ extension WatchState {
         repairs = repairs.mapValues { times in
             times.filter { $0 <= latest && now - $0 < window.milliseconds }
         }.filter { !$0.value.isEmpty }
+        // Whoever was told of a fault in the last run is told of its end in this one.
+        let kept = max(coolDown.milliseconds, 600_000)
         notices = notices.filter { _, notice in
-            notice.toldAt <= latest
-                && (notice.keptBack > 0 || now - notice.toldAt < coolDown.milliseconds)
+            notice.toldAt <= latest && (notice.keptBack > 0 || now - notice.toldAt < kept)
         }
         incidents = incidents.mapValues { incident in
             var incident = incident

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import traceback
 
@@ -550,17 +551,18 @@ def _():
 def _():
     with Ward(GATE, MAY) as here:
         here.unit("kanmon.service", "active")
+        edit(here, "host: ward", "host: ward\n  cool_down: 0s")
         run_as_unit(here)
         for old, new, reason in (("webhook_file: webhook", "webhook_file: webhok", "webhok does not exist"),
                                  ("state_dir: state", "state_dir: no/such/folder", "no/such does not exist")):
             good = (here.folder / "watch.yml").read_text()
             edit(here, old, new)
-            edit(here, "host: ward", "host: ward\n  cool_down: 0s")
             holds(here.run("check").returncode == 78, f"check finds nothing wrong with {new}")
             holds(run_as_unit(here).returncode == 78, new)
             holds(reason in here.discord.texts()[-1], here.discord.texts())
             here.put("watch.yml", good)
             run_as_unit(here)
+            holds("good again" in here.discord.texts()[-1], here.discord.texts())
 
 
 @sentence("without a last good one, whoever can still be told is told")
@@ -724,6 +726,17 @@ def _():
         kick(here, "resume")
         here.run()
         holds(here.restarts() == 2, here.calls(""))
+
+
+@sentence("a snapshot says which secrets it could not read")
+def _():
+    with Ward(GATE, MAY + "\nsnapshot: {secrets: no-such-file}\n") as here:
+        done = here.run("snapshot", "--out", here.folder / "archive.tar.gz")
+        holds(done.returncode == 0 and "no-such-file does not exist" in done.stderr, done.stderr)
+        with tarfile.open(here.folder / "archive.tar.gz") as archive:
+            missing = next(name for name in archive.getnames() if name.endswith("/MISSING"))
+            text = archive.extractfile(missing).read().decode()
+        holds("no-such-file does not exist" in text, text)
 
 
 # ---- make targets
