@@ -58,6 +58,7 @@ let fuzzing: [Target] =
         fuzzer("Users", of: ["Admission", "Bytes"]),
         fuzzer("Networks", of: ["Admission", "Bytes"]),
         fuzzer("Configuration", of: ["Configuration"]),
+        fuzzer("Watchdog", of: ["Operations", "Configuration", "Reactor", "Bytes"]),
     ]
 
 func fuzzer(_ name: String, of dependencies: [Target.Dependency]) -> Target {

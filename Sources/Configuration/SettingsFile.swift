@@ -6,6 +6,8 @@ package enum SettingsFile {
     /// of the file.
     package typealias Reading<Value> = (value: Value?, problems: [Problem])
 
+    package static let bytesMax = Node.bytesMax
+
     /// Reads the bytes of the file `file`, which problems name. Keys that `make` did not ask for are
     /// problems too.
     package static func read<Value>(
@@ -28,7 +30,7 @@ package enum SettingsFile {
         path: String, _ make: (Section, Complaints) -> Value?
     ) -> Reading<Value> {
         do throws(FileFault) {
-            let bytes = try RegularFile.contents(of: path, bytesMax: Node.bytesMax)
+            let bytes = try RegularFile.contents(of: path, bytesMax: bytesMax)
             return read(bytes, named: path, make)
         } catch {
             return (nil, [Problem(.error, file: path, error.text)])

@@ -68,9 +68,10 @@ extension Check.Expectation {
 extension String {
     /// As much of it as a line of the log may have, as one line.
     var excerpt: String {
-        var shown = Substring(self)
-        while let last = shown.last, last.isWhitespace { shown.removeLast() }
-        let line = shown.prefix(160).map { $0.isNewline ? " " : String($0) }.joined()
-        return line.count < shown.count ? line + "…" : line
+        var shown = unicodeScalars[...]
+        while let last = shown.last, last.properties.isWhitespace { shown.removeLast() }
+        // Not characters: one can be of any length.
+        let line = shown.prefix(160).map { Character($0).isNewline ? " " : $0 }
+        return String(String.UnicodeScalarView(line)) + (line.count < shown.count ? "…" : "")
     }
 }

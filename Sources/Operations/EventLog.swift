@@ -19,8 +19,7 @@ package struct EventLog: ~Copyable {
     }
 
     package mutating func add(_ members: [Member], at moment: WallClock = .now()) {
-        let words = members.map { "\($0.key)=\(EventLog.value(redaction.redacted($0.value)))" }
-        let line = words.joined(separator: " ")
+        let line = EventLog.line(of: members, redaction)
         if isShown { Console.complain(line) }
         var lines = ByteBuffer()
         lines.append(text: "time=\(LocalTime(moment).timestamp) \(line)\n")
@@ -34,6 +33,10 @@ package struct EventLog: ~Copyable {
 
     package mutating func add(_ event: String, _ members: Member...) {
         add([("event", event)] + members)
+    }
+
+    package static func line(of members: [Member], _ redaction: Redaction) -> String {
+        members.map { "\($0.key)=\(value(redaction.redacted($0.value)))" }.joined(separator: " ")
     }
 
     /// As logfmt has it: quoted where it is not one plain word.

@@ -28,11 +28,6 @@ package struct KickRequest: Equatable, Sendable {
 
     /// Leaves it at `path`, whole or not at all, unless there is one already.
     package func leave(at path: String) throws(Failure) {
-        let text = """
-            {"action": \(Console.quoted(action)), "source": \(Console.quoted(source)), \
-            "token": \(Console.quoted(String(decoding: token, as: UTF8.self))), "at": \(at)}
-
-            """
         let draft = "\(path).\(UInt64.random(in: 0...UInt64.max))"
         do throws(AtomicFile.Failure) {
             // Its group can read it, which is the watchdog's where that is not root.
@@ -48,6 +43,15 @@ package struct KickRequest: Equatable, Sendable {
         }
     }
 
+    /// As it stands in its file.
+    package var text: String {
+        """
+        {"action": \(Console.quoted(action)), "source": \(Console.quoted(source)), \
+        "token": \(Console.quoted(String(decoding: token, as: UTF8.self))), "at": \(at)}
+
+        """
+    }
+
     /// Takes the request away from `path`; nil when there is none. One that is none of ours is nobody's.
     package static func take(from path: String) throws(Errno) -> KickRequest? {
         let bytes: [UInt8]
@@ -59,7 +63,12 @@ package struct KickRequest: Equatable, Sendable {
         }
         // Before anything is done: what cannot be removed would be done again and again.
         try Folder.removeFile(path)
-        return SettingsFile.read(bytes, named: path) { top, _ in KickRequest(top) }.value
+        return read(bytes)
+    }
+
+    /// What stands there, or one that is refused.
+    package static func read(_ bytes: [UInt8]) -> KickRequest {
+        SettingsFile.read(bytes, named: "request") { top, _ in KickRequest(top) }.value
             ?? KickRequest(action: "", source: "", token: [], at: 0)
     }
 

@@ -9,8 +9,14 @@ package struct Notices {
     private let redaction: Redaction
     private var lines: [String] = []
 
-    /// Of a check.
-    package enum Kind: String, Sendable { case failing, held, repaired, recovered, other }
+    package enum Kind: String, Sendable {
+        /// Of a check.
+        case failing, held, repaired, recovered
+        /// Of the watchdog itself.
+        case configuration, memory, damage, request
+        /// Of a receiver.
+        case refusal
+    }
 
     package init(host: String, coolDown: Interval, _ redaction: Redaction) {
         (self.host, self.coolDown, self.redaction) = (host, coolDown, redaction)
@@ -21,20 +27,37 @@ package struct Notices {
         _ kind: Kind, of subject: String, _ sentence: String, always: Bool = false, at now: Int,
         in state: inout WatchState
     ) -> Bool {
-        let name = "\(subject)/\(kind.rawValue)"
+        let name = Notices.name(kind, subject)
         let last = state.notices[name]
         if let last, !always, now - last.toldAt < coolDown.milliseconds {
             state.notices[name]?.keptBack += 1
             return false
         }
+        put(subject, sentence, after: last)
+        state.notices[name] = CoolDown(toldAt: now)
+        return true
+    }
+
+    /// Tells that it is over, where somebody was told of it.
+    package mutating func end(
+        _ kind: Kind, of subject: String, _ sentence: String, in state: inout WatchState
+    ) -> Bool {
+        let last = state.notices.removeValue(forKey: Notices.name(kind, subject))
+        if last != nil { put(subject, sentence, after: last) }
+        return last != nil
+    }
+
+    private static func name(_ kind: Kind, _ subject: String) -> String {
+        "\(subject)/\(kind.rawValue)"
+    }
+
+    private mutating func put(_ subject: String, _ sentence: String, after last: CoolDown?) {
         var line = "\(subject): \(sentence)"
         if let last, last.keptBack > 0 {
             let since = LocalTime(WallClock(milliseconds: UInt64(last.toldAt))).text
             line += " (\(last.keptBack) more like this since \(since) were not sent.)"
         }
         lines.append(redaction.redacted(line).harmless)
-        state.notices[name] = CoolDown(toldAt: now)
-        return true
     }
 
     /// Puts what there is to tell into every outbox.

@@ -5,12 +5,13 @@ package enum Post {
     static let timeout = Interval.seconds(5)
 
     /// Tries each receiver's messages in their order, until one does not go through or `deadline` is
-    /// there, and gives the names of those where one did not. Whatever stays is tried in the next run.
+    /// there, and says of each one where one did not or never will. Whatever stays is tried in the next
+    /// run.
     package static func send(
         to receivers: [Receiver], in state: inout WatchState, until deadline: Instant,
         _ log: inout EventLog
-    ) -> [String] {
-        var silent: [String] = []
+    ) -> [(receiver: String, verdict: Receiver.Verdict)] {
+        var faults: [(receiver: String, verdict: Receiver.Verdict)] = []
         var open = receivers
         while !open.isEmpty, Instant.now() < deadline {
             let now = Int(WallClock.now().milliseconds)
@@ -22,14 +23,12 @@ package enum Post {
             let reports = Errand.run(due.map { $0.0.errand(for: $0.1, timeout: timeout) })
             open = []
             for ((receiver, _), report) in zip(due, reports) {
-                if isThrough(receiver, receiver.verdict(of: report), now, &state, &log) {
-                    open.append(receiver)
-                } else {
-                    silent.append(receiver.name)
-                }
+                let verdict = receiver.verdict(of: report)
+                if verdict != .delivered { faults.append((receiver.name, verdict)) }
+                if isThrough(receiver, verdict, now, &state, &log) { open.append(receiver) }
             }
         }
-        return silent
+        return faults
     }
 
     private static func isThrough(

@@ -9,14 +9,16 @@ package import Reactor
 package struct Snapshot {
     private let plan: Plan
     private let redaction: Redaction
+    /// What could not be read, so that it is taken out only where it looks like a secret.
+    private let unknown: [String]
 
     private static let timeout = Interval.seconds(10)
     private static let bytesMax = 4 << 20
     private static let logLines = 2000
     private static let journalLines = 1000
 
-    package init(of plan: Plan, _ redaction: Redaction) {
-        (self.plan, self.redaction) = (plan, redaction)
+    package init(of plan: Plan, _ secrets: Secrets) {
+        (self.plan, redaction, unknown) = (plan, secrets.redaction, secrets.faults)
     }
 
     /// One file of the archive, before anything is taken out of it.
@@ -63,7 +65,9 @@ package struct Snapshot {
     }
 
     private func write(_ pieces: [Piece], to folder: String) throws(Errno) {
-        let faults = pieces.compactMap { piece in piece.fault.map { "\(piece.name): \($0)\n" } }
+        let faults =
+            unknown.map { "a secret, taken out only where it looks like one: \($0)\n" }
+            + pieces.compactMap { piece in piece.fault.map { "\(piece.name): \($0)\n" } }
         let missing = faults.isEmpty ? "nothing\n" : faults.joined()
         let all =
             pieces.filter { !$0.bytes.isEmpty } + [

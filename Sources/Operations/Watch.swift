@@ -1,38 +1,47 @@
-import Bytes
 import Configuration
-import Console
 import Glibc
 package import Reactor
 
 /// One run of the watchdog: looks at everything, mends what it may, tells what it did, and ends.
 package struct Watch: ~Copyable {
-    private let plan: Plan
-    private let secrets: Secrets
+    let inForce: PlanInForce
+    let plan: Plan
+    let secrets: Secrets
     private let look: Look
     private let deadline: Instant
-    private var log: EventLog
-    private var notices: Notices
-    package private(set) var state: WatchState
+    let memory: WatchMemory
+    var log: EventLog
+    var notices: Notices
+    var state: WatchState
     /// What was restarted in this round already, for another check.
     private var doneInRound: Set<Check.Step> = []
     /// Whatever comes after one of these is not touched any more in this run.
     private var failedInRun: Set<String> = []
     /// Receivers that are not asked again in this run.
-    private var silent: Set<String> = []
+    var silent: Set<String> = []
+    var hasToldOfMemory = false
+    /// Why the next run would not know what this one did. Then nothing is repaired: it could be repaired
+    /// for ever.
+    var forgets: String?
+    let lockFault: String?
 
     /// What is wrong may pass by itself: one failure is none, until it has shown twice.
     private static let confirmation = Interval.seconds(1)
-    private static let postTimeout = Interval.seconds(8)
 
-    package init(_ plan: Plan, _ secrets: Secrets, startedAt start: Instant = .now()) {
-        (self.plan, self.secrets) = (plan, secrets)
+    /// `fault` is why no lock could be taken, so that this may not be the only run.
+    package init(
+        _ inForce: PlanInForce, without fault: String?, startedAt start: Instant = .now()
+    ) {
+        self.inForce = inForce
+        (plan, secrets, lockFault) = (inForce.plan, inForce.secrets, fault)
         look = Look(manager: plan.units, pushScript: plan.pushScript)
         deadline = start + plan.bounds.run
         log = EventLog(path: plan.logFile, secrets.redaction)
         notices = Notices(
             host: plan.notify.host ?? Machine.hostName, coolDown: plan.notify.coolDown,
             secrets.redaction)
-        let (state, problem) = WatchState.load(path: plan.stateFile)
+        memory = WatchMemory(of: plan)
+        let (state, problem) = memory.load()
         self.state = state
         if let problem { tellOfDamage(problem) }
         for fault in secrets.faults { log.add("secret_fault", ("reason", fault)) }
@@ -46,6 +55,8 @@ package struct Watch: ~Copyable {
         state.incidents = state.incidents.filter { name, _ in
             plan.checks.contains { $0.name == name }
         }
+        tellOfConfiguration()
+        save()
         let wanted = takeKick()
         var failing = lookAtAll()
         // Once at least, however long it took to look: or what is slow would never be mended.
@@ -60,13 +71,15 @@ package struct Watch: ~Copyable {
         }
         if wanted == .snapshot { makeSnapshot() }
         post()
+        // What came of that.
+        post()
         save()
         log.add(
             "run", ("checks", "\(plan.checks.count)"), ("failing", "\(state.incidents.count)"))
         return state.incidents.isEmpty
     }
 
-    private var now: Int { Int(WallClock.now().milliseconds) }
+    var now: Int { Int(WallClock.now().milliseconds) }
 
     /// What is left of this run, and never nothing: a look has to be possible.
     private var left: Interval {
@@ -142,7 +155,7 @@ package struct Watch: ~Copyable {
         log.add(
             "failing", ("check", check.name), ("failures", "\(incident.failures)"),
             ("reason", reason))
-        if incident.failures >= 2, incident.journal == nil {
+        if incident.failures >= 2, incident.journal == nil, Instant.now() < deadline {
             incident.journal = savedJournal(of: check)
         }
         state.incidents[check.name] = incident
@@ -193,7 +206,13 @@ package struct Watch: ~Copyable {
     private mutating func act(on failing: [Check]) -> Int? {
         doneInRound = []
         failedInRun.formUnion(failing.map(\.name))
-        return failing.compactMap { act(on: $0) }.min()
+        var next: [Int] = []
+        for (index, check) in failing.enumerated() {
+            // What is first is mended however late it is; the rest would keep people from being told.
+            if index > 0, Instant.now() >= deadline { return now }
+            if let due = act(on: check) { next.append(due) }
+        }
+        return next.min()
     }
 
     private mutating func act(on check: Check) -> Int? {
@@ -211,6 +230,7 @@ package struct Watch: ~Copyable {
 
     private func decision(about check: Check) -> Decision {
         guard let incident = state.incidents[check.name] else { return .onlyTell("it is over") }
+        if let forgets { return .onlyTell("it could not be remembered, since \(forgets)") }
         return incident.decision(
             for: check, failing: failedInRun, done: state.repairs, at: now, plan.bounds)
     }
@@ -231,11 +251,12 @@ package struct Watch: ~Copyable {
     }
 
     /// Does it, and says how that ended.
-    private mutating func perform(_ step: Check.Step) -> String {
+    mutating func perform(_ step: Check.Step) -> String {
         // Before it is begun: what kills this run must not make the next one forget.
         let moment = now
         state.repairs[step.description, default: []].append(moment)
         save()
+        if let forgets { return "was not done, since \(forgets)" }
         let patience = max(.seconds(5), left)
         switch step {
         case .restart(let unit):
@@ -270,102 +291,4 @@ package struct Watch: ~Copyable {
             kind, of: check.name, "\(reason). \(consequence)", at: now, in: &state)
         if isTold { state.incidents[check.name]?.isTold = true }
     }
-
-    // MARK: Kicks
-
-    /// Takes what somebody asked for and does it, but for what comes later in the run.
-    private mutating func takeKick() -> KickAction? {
-        guard let kick = plan.kick else { return nil }
-        let request: KickRequest
-        do throws(Errno) {
-            guard let taken = try KickRequest.take(from: kick.requestFile) else { return nil }
-            request = taken
-        } catch {
-            log.add("kick_fault", ("reason", "\(error)"))
-            return nil
-        }
-        let verdict = request.verdict(token: secrets.kickToken, allowed: kick.actions, at: now)
-        audit(request, verdict, in: kick.auditFile)
-        guard case .accepted(let action) = verdict else { return nil }
-        switch action {
-        case .check, .snapshot: break
-        case .resume: resume()
-        case .restart(let unit): restart(unit, askedBy: request.source)
-        }
-        return action
-    }
-
-    private func audit(_ request: KickRequest, _ verdict: KickRequest.Verdict, in file: String) {
-        var trail = EventLog(path: file, secrets.redaction)
-        let (word, reason) =
-            switch verdict {
-            case .accepted: ("accepted", "")
-            case .refused(let reason): ("refused", reason)
-            }
-        // Whoever has no token may write what he likes, but not much of it.
-        trail.add([
-            ("kick", word), ("ACTION", String(request.action.prefix(80))),
-            ("SOURCE", String(request.source.prefix(80))), ("reason", reason),
-        ])
-    }
-
-    private mutating func resume() {
-        for name in state.incidents.keys {
-            state.incidents[name]?.isHeld = false
-            state.incidents[name]?.failures = 0
-            state.incidents[name]?.repairs = 0
-        }
-    }
-
-    /// Within the limit that holds for every restart.
-    private mutating func restart(_ unit: String, askedBy source: String) {
-        let step = Check.Step.restart(unit: unit)
-        let isPossible =
-            state.repairs[step.description, default: []].count < plan.bounds.restartsMax
-        let outcome =
-            isPossible ? perform(step) : "held back: too many restarts in a short time"
-        log.add(
-            "repair", ("check", "kick"), ("source", source), ("step", "\(step)"),
-            ("outcome", outcome))
-    }
-
-    private mutating func makeSnapshot() {
-        let snapshot = Snapshot(of: plan, secrets.redaction)
-        let path = snapshot.usualPath()
-        do throws(Snapshot.Failure) {
-            try snapshot.make(at: path)
-            log.add("snapshot", ("file", path))
-        } catch {
-            log.add("snapshot_fault", ("reason", error.description))
-        }
-    }
-
-    // MARK: Keeping and telling
-
-    private mutating func tellOfDamage(_ problem: Problem) {
-        log.add("state_damaged", ("reason", problem.description))
-        try? Folder.rename(plan.stateFile, to: plan.stateFile + ".damaged")
-        _ = notices.add(
-            .other, of: "watchdog", "its state was damaged and begins anew; \(problem.message)",
-            at: now, in: &state)
-    }
-
-    private mutating func save() {
-        do throws(AtomicFile.Failure) {
-            try AtomicFile.write(Array(state.text.utf8), to: plan.stateFile, newMode: 0o600)
-        } catch {
-            log.add("state_fault", ("reason", error.description))
-        }
-    }
-
-    private mutating func post() {
-        notices.post(to: secrets.receivers, at: now, in: &state)
-        let open = secrets.receivers.filter { !silent.contains($0.name) }
-        silent.formUnion(
-            Post.send(to: open, in: &state, until: .now() + Watch.postTimeout, &log))
-    }
-}
-
-extension Plan {
-    package var stateFile: String { "\(stateFolder)/state.json" }
 }

@@ -1,7 +1,7 @@
 import Bytes
 package import Configuration
 import Console
-import Reactor
+package import Reactor
 
 /// What one run has to know of those before it. Times are milliseconds since 1970, since a run's own
 /// clock ends with it.
@@ -72,23 +72,33 @@ package struct Outbox: Equatable, Sendable {
 
 extension WatchState {
     /// Takes out what no run needs any more, and what a clock that was set back has put into the future.
-    mutating func forget(at now: Int, within window: Interval, coolDown: Interval) {
+    package mutating func forget(at now: Int, within window: Interval, coolDown: Interval) {
         let latest = now + 1000
         repairs = repairs.mapValues { times in
             times.filter { $0 <= latest && now - $0 < window.milliseconds }
         }.filter { !$0.value.isEmpty }
+        // Whoever was told of a fault in the last run is told of its end in this one.
+        let kept = max(coolDown.milliseconds, 600_000)
         notices = notices.filter { _, notice in
-            notice.toldAt <= latest
-                && (notice.keptBack > 0 || now - notice.toldAt < coolDown.milliseconds)
+            notice.toldAt <= latest && (notice.keptBack > 0 || now - notice.toldAt < kept)
         }
-        for name in incidents.keys where incidents[name]?.repairedAt ?? 0 > latest {
-            incidents[name]?.repairedAt = now
+        incidents = incidents.mapValues { incident in
+            var incident = incident
+            incident.since = min(incident.since, now)
+            incident.repairedAt = min(incident.repairedAt, now)
+            return incident
         }
         let dayAgo = now - 86_400_000
-        for sender in outboxes.keys {
-            outboxes[sender]?.messages.removeAll { $0.at < dayAgo }
-            if outboxes[sender]?.notBefore ?? 0 > now + 86_400_000 {
+        for (sender, outbox) in outboxes {
+            // How long it was to wait nobody knows then.
+            let wasSetBack = outbox.messages.contains { $0.at > latest }
+            if wasSetBack || outbox.notBefore > now + 86_400_000 {
                 outboxes[sender]?.notBefore = now
+            }
+            outboxes[sender]?.messages = outbox.messages.filter { $0.at >= dayAgo }.map { message in
+                var message = message
+                message.at = min(message.at, now)
+                return message
             }
         }
     }
@@ -102,6 +112,10 @@ extension WatchState {
         guard RegularFile.mode(of: path) != nil else { return (WatchState(), nil) }
         let reading = SettingsFile.load(path: path) { top, _ in WatchState(top) }
         return (reading.value ?? WatchState(), reading.value == nil ? reading.problems.first : nil)
+    }
+
+    package static func read(_ bytes: [UInt8]) -> SettingsFile.Reading<WatchState> {
+        SettingsFile.read(bytes, named: "state.json") { top, _ in WatchState(top) }
     }
 
     /// JSON, which our reader of YAML takes.

@@ -10,7 +10,7 @@ set -euo pipefail
 
 seconds=${FUZZ_SECONDS:-60}
 jobs_max=${FUZZ_JOBS:-1}
-all=(text protobuf gzip head chunks response http2 path authorization users networks configuration)
+all=(text protobuf gzip head chunks response http2 path authorization users networks configuration watchdog)
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || targets=("${all[@]}")
 for target in "${targets[@]}"; do
@@ -54,6 +54,7 @@ collect() { # TARGET FOLDER
                 sed '1,/^\r$/d' "$file" >"$2/$(basename "$file")"
             done
             ;;
+        watchdog) copy '*.yml' "$2" "$root/deploy/watchdog" ;;
         configuration) copy '*.yml' "$2" "$root/Tests/Corpus/configuration" "$root/deploy" ;;
     esac
     [[ -f $inputs/$1.seeds ]] || return 0

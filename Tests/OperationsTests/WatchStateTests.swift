@@ -109,7 +109,7 @@ import Testing
         var state = WatchState()
         let redaction = Redaction(secrets: [Array("hunter22".utf8)])
         var notices = Notices(host: "h", coolDown: .seconds(60), redaction)
-        _ = notices.add(.other, of: "gate", "\u{1B}[2J\u{FEFF}hunter22", at: 1, in: &state)
+        _ = notices.add(.damage, of: "gate", "\u{1B}[2J\u{FEFF}hunter22", at: 1, in: &state)
         notices.post(to: [.discord(webhook: "https://x/")], at: 1, in: &state)
         let text = state.outboxes["discord"]?.messages.first?.text ?? ""
         #expect(text.hasSuffix("gate: ?[2J?[redacted]"))

@@ -32,12 +32,16 @@ import Testing
         }
     }
 
-    @Test func `the compiler stays behind, and no user of the image runs the gate`() throws {
+    @Test func `the compiler and kanmon-ops stay behind, and no user of the image runs the gate`()
+        throws
+    {
         let shipped = try Self.shipped()
         #expect(shipped.first?.arguments == "debian:12-slim")
         #expect(
-            shipped.filter { $0.name == "COPY" }.map(\.arguments).first
-                == "--from=build /usr/bin/kanmon /usr/bin/kanmon")
+            shipped.filter { $0.name == "COPY" }.map(\.arguments) == [
+                "--from=build /usr/bin/kanmon /usr/bin/kanmon",
+                "LICENSE /usr/share/doc/kanmon/LICENSE",
+            ])
         let user = try #require(shipped.firstIndex { $0.name == "USER" })
         #expect(shipped[user].arguments == "65532:65532")
         #expect(!shipped[user...].contains { $0.name == "RUN" || $0.name == "COPY" })

@@ -41,6 +41,27 @@ import Testing
         }
     }
 
+    /// What people are told, as far as it does not depend on what it is about.
+    static let sentences = [
+        "well again after", "well again by itself", "What was done has not helped so far",
+        "Repairs are held back", "times in ", "failures in a row", "it comes after",
+        "there is no repair for it", "It is not mended yet", "its configuration is not good",
+        "its state cannot be kept", "its state was damaged", "cannot be taken away",
+        "takes no message", "messages before this one were lost",
+    ]
+
+    @Test(arguments: pages)
+    func `every sentence of the watchdog has a row`(page: String) throws {
+        let folder = Repository.root.appending(path: "Sources/Operations").path
+        let sources = try FileManager.default.contentsOfDirectory(atPath: folder)
+            .map { try Repository.text("Sources/Operations/\($0)") }.joined()
+        let cells = try rows(of: page).filter { $0.count == 3 }.map { $0[0] }
+        for sentence in Self.sentences {
+            #expect(sources.contains(sentence), "nobody says \(sentence)")
+            #expect(cells.contains { $0.contains(sentence) }, "\(page): \(sentence)")
+        }
+    }
+
     @Test(arguments: pages)
     func `every exit code of the push script has a row`(page: String) throws {
         let script = try Repository.text("deploy/push/prometheus-push.sh")

@@ -16,6 +16,7 @@ main() {
     installation
     repairs
     hopeless
+    mistake
     kicks
     snapshot
     timer
@@ -73,6 +74,16 @@ hopeless() {
     holds "it was tried three times and is held back" logged "event=held check=ill"
     holds "its journal is kept" bash -c 'grep -q ill.service /var/lib/kanmon-watch/incidents/*-ill.log'
     sed -i 's/ill.service: ill, //; /^  ill:/d' "$config"
+}
+
+mistake() {
+    cp "$config" "$work/good.yml"
+    echo "oops" >>"$config"
+    holds "a mistake in the configuration makes the unit fail" fails systemctl start kanmon-watch.service
+    holds "while the last good one goes on" logged 'by="the last good one"'
+    cat "$work/good.yml" >"$config"
+    holds "until it is mended" systemctl start kanmon-watch.service
+    holds "which is in the log" logged event=configuration_good
 }
 
 kicks() {

@@ -7,11 +7,13 @@ its own is systemctl and journalctl, which keep record, and whoever receives mes
 KANMON_OPS is the program, .build/debug/kanmon-ops when it is not set."""
 
 import concurrent.futures
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import traceback
 
@@ -355,6 +357,17 @@ def _():
         holds(len(here.line.received) == 2, "409 means that LINE has it")
 
 
+@sentence("a receiver that refuses messages for good is told to the other")
+def _():
+    with Ward("  gate: {unit: kanmon.service}\n", discord=[404], line=[200]) as here:
+        here.unit("kanmon.service", "failed")
+        here.run()
+        here.run()
+        told = here.line.texts()
+        holds(len(told) == 2 and "discord: takes no message: it answered 404" in told[1], told)
+        holds(len(here.discord.received) == 2, f"{len(here.discord.received)} tries")
+
+
 @sentence("what is never delivered is bounded, and its loss is told")
 def _():
     with Ward("  gate: {unit: kanmon.service}\n", discord=[500]) as here:
@@ -420,6 +433,35 @@ def _():
         holds("its state was damaged" in here.discord.texts()[0], here.discord.texts())
 
 
+@sentence("what is looked at cannot damage the state, whatever it answers")
+def _():
+    with Ward("  flood: {command: [/bin/cat, flood], equals: x}\n  most: {command: [/bin/cat, most], contains: x}\n") as here:
+        text = (here.folder / "watch.yml").read_text()
+        here.put("watch.yml", text.replace("flood]", f"{here.folder}/flood]").replace("most]", f"{here.folder}/most]"))
+        here.put("flood", "a" + "\u0301" * 20_000)
+        (here.folder / "most").write_bytes(bytes(range(256)) * 200)
+        here.run()
+        holds((here.folder / "state/state.json").stat().st_size < 5000, "the state has all of it")
+        holds("state_damaged" not in here.run().stderr, here.log())
+
+
+@sentence("a clock that was set back delays no repair and no message")
+def _():
+    with Ward(GATE, MAY, limits="{run: 4s}") as here:
+        here.unit("kanmon.service", "failed", heals=1)
+        later = int(time.time() * 1000) + 7_200_000
+        (here.folder / "state").mkdir()
+        here.put("state/state.json", json.dumps({
+            "incidents": {"gate": {"since": later, "reason": "x", "failures": 1, "repairs": 0, "repaired_at": 0,
+                                   "held": False, "told": False, "journal": ""}},
+            "repairs": {"restart kanmon.service": [later] * 3}, "notices": {"gate/repaired": {"told_at": later, "kept_back": 1}},
+            "outboxes": {"discord": {"not_before": later, "lost": 0, "messages": {
+                "0": {"at": later - 60_000, "key": "k", "text": "of before"}}}}}))
+        here.run()
+        holds(here.restarts() == 1, here.log())
+        holds(here.discord.texts()[0] == "of before" and "well again" in here.discord.texts()[1], here.discord.texts())
+
+
 @sentence("a log that cannot be written stops nothing")
 def _():
     with Ward(GATE, MAY) as here:
@@ -450,6 +492,125 @@ checks:
             holds(place in done.stderr, f"{place}: {done.stderr}")
 
 
+@sentence("a restart that never ends does not keep people from hearing of the rest")
+def _():
+    units = [f"u{number}.service" for number in range(8)]
+    checks = "".join(f"  {unit[:2]}: {{unit: {unit}, repair: restart {unit}}}\n" for unit in units)
+    may = "may_restart: {" + ", ".join(f"{unit}: {unit[:2]}" for unit in units) + "}"
+    with Ward(checks, may, limits="{run: 3s}") as here:
+        for unit in units:
+            here.unit(unit, "failed")
+            (here.folder / f"units/{unit}.slow").touch()
+        began = time.monotonic()
+        here.run()
+        holds(time.monotonic() - began < 30, f"{time.monotonic() - began:.0f} s")
+        for unit in units:
+            holds(f"{unit[:2]}: {unit} is failed. It is not mended yet" in here.discord.texts()[0], here.discord.texts())
+
+
+# ---- when it is itself what is not well
+
+
+def edit(here, old, new):
+    text = (here.folder / "watch.yml").read_text()
+    holds(old in text, f"{old} is not in {text}")
+    here.put("watch.yml", text.replace(old, new))
+
+
+def run_as_unit(here):
+    return here.run("watch", "--once", "--last-good", here.folder / "state/last-good.yml")
+
+
+@sentence("a configuration that is no longer good is told once, and the last good one goes on until it is good again")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "active")
+        holds(run_as_unit(here).returncode == 0, here.log())
+        holds((here.folder / "state/last-good.yml").stat().st_mode & 0o777 == 0o600, "others can read what is kept")
+        good = (here.folder / "watch.yml").read_text()
+        edit(here, "  gate:", "   gate\n")
+        here.unit("kanmon.service", "failed", heals=1)
+        done = run_as_unit(here)
+        holds(done.returncode == 78 and "watch.yml:" in done.stderr, done.stderr)
+        holds(here.restarts() == 1, here.calls(""))
+        told = here.discord.texts()
+        holds("watchdog: its configuration is not good" in told[0] and "last one that was good" in told[0], told)
+        holds("gate: well again" in told[1], told)
+        run_as_unit(here)
+        (here.folder / "watch.yml").unlink()
+        holds(run_as_unit(here).returncode == 78, "a configuration that is gone is good")
+        holds(len(here.discord.texts()) == 2, here.discord.texts())
+        here.put("watch.yml", good)
+        holds(run_as_unit(here).returncode == 0, here.log())
+        holds("its configuration is good again (2 more like this" in here.discord.texts()[-1], here.discord.texts())
+        run_as_unit(here)
+        holds(len(here.discord.texts()) == 3, here.discord.texts())
+
+
+@sentence("a configuration whose secrets or whose state folder cannot be had is told by the last good one")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "active")
+        edit(here, "host: ward", "host: ward\n  cool_down: 0s")
+        run_as_unit(here)
+        for old, new, reason in (("webhook_file: webhook", "webhook_file: webhok", "webhok does not exist"),
+                                 ("state_dir: state", "state_dir: no/such/folder", "no/such does not exist")):
+            good = (here.folder / "watch.yml").read_text()
+            edit(here, old, new)
+            holds(here.run("check").returncode == 78, f"check finds nothing wrong with {new}")
+            holds(run_as_unit(here).returncode == 78, new)
+            holds(reason in here.discord.texts()[-1], here.discord.texts())
+            here.put("watch.yml", good)
+            run_as_unit(here)
+            holds("good again" in here.discord.texts()[-1], here.discord.texts())
+
+
+@sentence("without a last good one, whoever can still be told is told")
+def _():
+    with Ward(GATE, MAY, line=[200]) as here:
+        here.unit("kanmon.service", "failed", heals=1)
+        (here.folder / "webhook").unlink()
+        done = run_as_unit(here)
+        holds(done.returncode == 78 and here.restarts() == 1, done.stderr)
+        holds("webhook does not exist" in here.line.texts()[0] and "gate: well again" in here.line.texts()[1], here.line.texts())
+        holds(not (here.folder / "state/last-good.yml").exists(), "it was kept as a good one")
+
+
+@sentence("without a place for its state it repairs nothing, looks, and tells")
+def _():
+    with Ward(GATE, MAY) as here:
+        here.unit("kanmon.service", "failed")
+        edit(here, "state_dir: state", "state_dir: /proc/self")
+        run_as_unit(here)
+        holds(here.restarts() == 0, here.calls(""))
+        told = here.discord.texts()[0]
+        holds("its state cannot be kept" in told and "Nothing is repaired" in told and "gate: kanmon.service is failed" in told, told)
+
+
+@sentence("while the disk is full the state is in memory: repairs go on, within their limit, and cool-downs hold")
+def _():
+    with Ward(GATE, MAY, limits="{pauses: [0s, 200ms, 200ms], grace: 200ms, restarts_max: 3}") as here:
+        here.unit("kanmon.service", "failed")
+        run = f"'{ward.PROGRAM}' watch --once --config '{here.folder}/watch.yml'"
+        script = f"""
+            mkdir state run && mount -t tmpfs -o size=1m none state || exit 77
+            : >state/lock; export RUNTIME_DIRECTORY='{here.folder}/run'
+            cat /dev/zero >state/full
+            {run}; {run}; test -s run/state.json || exit 5
+            rm state/full; {run}; test -s state/state.json -a ! -e run/state.json || exit 6
+            mount -o remount,ro state; {run}; test -s run/state.json || exit 7
+        """
+        done = subprocess.run(["unshare", "--map-root-user", "--mount", "bash", "-c", script], cwd=here.folder, text=True,
+                              capture_output=True, env=here.environment(), timeout=70, check=False)
+        if done.returncode in (1, 77) and "mount" in done.stderr + done.stdout or "unshare" in done.stderr:
+            raise ward.Skipped(done.stderr.strip())
+        holds(done.returncode == 0, f"{done.returncode}: {done.stderr}")
+        holds(here.restarts() == 3, here.calls(""))
+        told = "\n".join(here.discord.texts())
+        holds(told.count("its state cannot be kept") == 2 and told.count("its state is kept again") == 1, told)
+        holds("No space left" in told and "Read-only" in told and told.count("held back") == 1, told)
+
+
 # ---- kicks
 
 
@@ -478,6 +639,20 @@ def _():
         here.run()
         holds(here.restarts() == 1, "it was done twice")
         holds(KICK_TOKEN not in here.written(), "the token is somewhere")
+
+
+@sentence("a token that is none is refused at once, and one with a line's end of Windows is none the worse")
+def _():
+    with Ward(GATE, KICK) as here:
+        here.unit("kanmon.service", "active")
+        for token in ("", "short"):
+            asked = kick(here, "check", token)
+            holds(asked.returncode == 66 and "token" in asked.stderr, asked.stderr)
+        holds(not (here.folder / "kick/request").exists(), "a request was left")
+        here.put("windows-token", KICK_TOKEN + "\r\n")
+        asked = here.run("kick", "check", "--source", "alice", "--token-file", here.folder / "windows-token")
+        here.run()
+        holds(asked.returncode == 0 and "kick=accepted" in audit(here), audit(here))
 
 
 @sentence("a kick with a wrong token, or for what is not listed, is refused and written down")
@@ -520,6 +695,14 @@ def _():
         (here.folder / "kick/request").symlink_to("/etc/hostname")
         here.run()
         holds("kick=refused" in audit(here).splitlines()[-1], audit(here))
+        (here.folder / "kick/request").mkdir()
+        here.run()
+        here.run()
+        told = here.discord.texts()
+        holds(len(told) == 1 and "kick/request cannot be taken away: Is a directory" in told[0], told)
+        (here.folder / "kick/request").rmdir()
+        here.run()
+        holds("requests can be taken again" in here.discord.texts()[-1], here.discord.texts())
 
 
 @sentence("kicks cannot restart more often than the watchdog itself")
@@ -543,6 +726,17 @@ def _():
         kick(here, "resume")
         here.run()
         holds(here.restarts() == 2, here.calls(""))
+
+
+@sentence("a snapshot says which secrets it could not read")
+def _():
+    with Ward(GATE, MAY + "\nsnapshot: {secrets: no-such-file}\n") as here:
+        done = here.run("snapshot", "--out", here.folder / "archive.tar.gz")
+        holds(done.returncode == 0 and "no-such-file does not exist" in done.stderr, done.stderr)
+        with tarfile.open(here.folder / "archive.tar.gz") as archive:
+            missing = next(name for name in archive.getnames() if name.endswith("/MISSING"))
+            text = archive.extractfile(missing).read().decode()
+        holds("no-such-file does not exist" in text, text)
 
 
 # ---- make targets
@@ -597,6 +791,8 @@ def main():
             try:
                 future.result()
                 print(f"ok  {text}", flush=True)
+            except ward.Skipped as why:
+                print(f"skipped  {text}: {why}", flush=True)
             except Exception as error:  # Each of them is a sentence that is not so.
                 failed += 1
                 where = traceback.extract_tb(error.__traceback__)[-1 if not isinstance(error, AssertionError) else -2]

@@ -19,6 +19,10 @@ LINE_TOKEN = "a-line-token-of-the-test"
 KICK_TOKEN = "a-kick-token-of-the-test"
 
 
+class Skipped(Exception):
+    """What a sentence is about cannot be had on this machine."""
+
+
 class Peer:
     """Answers each request by the next of `answers`, then by the last of them for ever: a status, (429, seconds), or
     "hang"."""

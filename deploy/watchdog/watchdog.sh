@@ -103,7 +103,7 @@ status() {
 # A path of the configuration, which is relative to the folder of that.
 setting() {
     local value
-    value=$(sed -n "s/^$1: *//p" "$config")
+    value=$(sed -n "s/^$1: *//p" "$config" | sed "s/[[:space:]]\+#.*//; s/[[:space:]]*\$//; s/^[\"']\(.*\)[\"']\$/\1/")
     case $value in
         /*) echo "$value" ;;
         *) echo "${config%/*}/$value" ;;

@@ -17,8 +17,9 @@ struct CheckPlan: ParsableCommand {
 
     func run() throws {
         let plan = try PlanFile.load(config)
-        let faults = Secrets(of: plan).faults
-        for fault in faults { Console.complain(fault) }
+        let secrets = Secrets(of: plan)
+        let faults = secrets.faults + [plan.stateFault].compactMap(\.self)
+        for fault in faults { Console.complain(secrets.redaction.redacted(fault)) }
         if !faults.isEmpty { throw ExitCode.badConfiguration }
         Console.say("\(config): good, \(plan.checks.count) checks")
     }

@@ -40,7 +40,7 @@ struct Kick: ParsableCommand {
             throw ExitCode.badConfiguration
         }
         let request = KickRequest(
-            action: action, source: source, token: try token(),
+            action: action, source: source, token: try plausibleToken(),
             at: Int(WallClock.now().milliseconds))
         do throws(KickRequest.Failure) {
             try request.leave(at: kick.requestFile)
@@ -57,7 +57,19 @@ struct Kick: ParsableCommand {
         Console.say("\(action): left for the next run")
     }
 
-    private func token() throws -> [UInt8] {
+    /// A line whose end may be that of Windows. What is too short is none, which is better said now than
+    /// by a refusal that nobody looks for.
+    private func plausibleToken() throws -> [UInt8] {
+        let token = Array(try firstLine().prefix { $0 != 0x0D })
+        guard token.count >= KickRequest.tokenBytesMin else {
+            Console.complain(
+                "kanmon-ops: the token has less than \(KickRequest.tokenBytesMin) characters")
+            throw ExitCode.noInput
+        }
+        return token
+    }
+
+    private func firstLine() throws -> [UInt8] {
         guard let tokenFile else { return try Terminal.password(confirmed: false) }
         do throws(FileFault) {
             return Array(

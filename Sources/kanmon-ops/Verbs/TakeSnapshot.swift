@@ -29,7 +29,9 @@ struct TakeSnapshot: ParsableCommand {
         alarm(120)
         let plan = try PlanFile.load(config)
         try PlanFile.prepareFolder(of: plan)
-        let snapshot = Snapshot(of: plan, Secrets(of: plan).redaction)
+        let secrets = Secrets(of: plan)
+        for fault in secrets.faults { Console.complain(secrets.redaction.redacted(fault)) }
+        let snapshot = Snapshot(of: plan, secrets)
         let path = out ?? snapshot.usualPath()
         do throws(Snapshot.Failure) {
             try snapshot.make(at: path)
