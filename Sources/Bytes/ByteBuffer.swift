@@ -99,7 +99,9 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
         unsafe bytes.withUnsafeBufferPointer { unsafe append(copying: $0) }
     }
 
-    @inline(__always) @inlinable public mutating func append(_ literal: StaticString) {
+    /// Always inlined: then the compiler knows the literal, and writes it without a call.
+    @inline(__always) @inlinable
+    public mutating func append(_ literal: StaticString) {
         let bytes = unsafe UnsafeBufferPointer(
             start: literal.utf8Start, count: literal.utf8CodeUnitCount)
         unsafe append(copying: bytes)
@@ -126,8 +128,8 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
         append(digits.span.extracting(first..<digits.count))
     }
 
-    /// Seen by who appends, so that the compiler writes a literal without a call.
-    @inline(__always) @inlinable internal mutating func append(copying bytes: UnsafeBufferPointer<UInt8>) {
+    @inline(__always) @inlinable
+    internal mutating func append(copying bytes: UnsafeBufferPointer<UInt8>) {
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }
         reserve(bytes.count)
         unsafe (base.unsafelyUnwrapped + end).update(from: source, count: bytes.count)

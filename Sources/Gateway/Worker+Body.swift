@@ -181,7 +181,9 @@ extension Worker {
 
     /// Sets aside what the body needs in memory once `count` more bytes of it are there: its declared
     /// length from the start, everything else in steps. False when the gate holds too much already.
-    private mutating func hasRoom(for count: Int, in exchange: Exchange, of client: Client) -> Bool {
+    private mutating func hasRoom(
+        for count: Int, in exchange: Exchange, of client: Client
+    ) -> Bool {
         var needed = exchange.body.count + count
         var step = Worker.bodyStep
         if exchange.coding == .identity, case .length(let length) = exchange.framing {
