@@ -4,7 +4,7 @@ import CVector
 ///
 /// A client pushes every minute what it pushed before, line by line, but for the values. Such a body,
 /// for the same group and under the same rules, is right as well, and has as many samples in the same
-/// families: the values are all that is left to read, for a twentieth of what a judgement takes.
+/// families: the values are all that is left to read, for a seventh of what a judgement takes.
 ///
 /// Why that holds: a line is judged by what it says up to the value and by what the lines before said
 /// up to theirs. Of a value it matters only that it is a float that ends with the line, and in a

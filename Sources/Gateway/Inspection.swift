@@ -10,9 +10,12 @@ import Reactor
 /// precedent if there is one, and where it departs from that, judged line by line. Has no say about when the body is complete, and sends nothing on.
 final class Inspection {
     private var validator: Validator
-    /// What the body has followed so far. The validator has seen nothing of it then.
-    private var precedent: Precedent?
+    /// What the body has followed so far, and the validator has seen nothing of it then. When that gives
+    /// way to another, the body is judged after all.
+    private var place: Precedents.Place?
     private var walk = Precedent.Walk()
+    /// What the body, now that it is complete, has followed.
+    private var followed: Precedent?
     private var decoder: GzipDecoder?
     /// What has arrived of a compressed body and is not decompressed yet.
     var encoded = ByteBuffer()
@@ -26,9 +29,9 @@ final class Inspection {
     fileprivate init(rules: Rules) { validator = Validator(rules: rules) }
 
     /// What was found in a body that is complete.
-    var summary: Validator.Summary { precedent?.summary ?? validator.summary }
-    var isValid: Bool { precedent != nil || validator.isValid }
-    var followsPrecedent: Bool { precedent != nil }
+    var summary: Validator.Summary { followed?.summary ?? validator.summary }
+    var isValid: Bool { followed != nil || validator.isValid }
+    var followsPrecedent: Bool { followed != nil }
     var complaints: [Complaint] { validator.complaints }
 
     /// Appends the families that have samples, each with its type, and gives one hash of them all.
@@ -41,8 +44,8 @@ final class Inspection {
                 .multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
             hash = product.high ^ product.low
         }
-        if let precedent {
-            precedent.forEachFamily(collect)
+        if let followed {
+            followed.forEachFamily(collect)
         } else {
             validator.forEachFamily(collect)
         }
@@ -59,9 +62,9 @@ final class Inspection {
 
     var storageBytes: Int { validator.storageBytes }
 
-    /// Makes ready for the body of a push, which may follow `precedent` if that is for its group.
+    /// Makes ready for the body of a push, which may follow the precedent if that is for its group.
     fileprivate func begin(
-        _ exchange: Exchange, _ precedent: Precedent?
+        _ exchange: Exchange, _ place: Precedents.Place?
     ) throws(GzipError) {
         keptBytes = validator.storageBytes
         validator.reset(for: exchange.format)
@@ -71,8 +74,8 @@ final class Inspection {
         for index in 0..<exchange.key.labelCount {
             exchange.key.withLabel(at: index) { validator.group.append(name: $0, value: $1) }
         }
-        if let precedent, precedent.isFor(validator.group) {
-            (self.precedent, walk) = (precedent, Precedent.Walk())
+        if let place, place.precedent?.isFor(validator.group) == true {
+            (self.place, walk) = (place, Precedent.Walk())
         }
         guard exchange.coding == .gzip else { return }
         let limits = exchange.snapshot.limits
@@ -83,7 +86,7 @@ final class Inspection {
 
     /// Forgets the body. The tables are kept as they are.
     fileprivate func end() {
-        precedent = nil
+        (place, followed) = (nil, nil)
         guard decoder != nil else { return }
         decoder = nil
         encoded = ByteBuffer()
@@ -103,9 +106,12 @@ final class Inspection {
 
     /// Judges the lines that have come since the last time; with `isComplete` the rest too.
     func judge(_ body: Span<UInt8>, isComplete: Bool) {
-        if let precedent {
-            if precedent.isFollowed(by: body, isComplete: isComplete, &walk) { return }
-            self.precedent = nil
+        if let precedent = place?.precedent {
+            if precedent.isFollowed(by: body, isComplete: isComplete, &walk) {
+                if isComplete { followed = precedent }
+                return
+            }
+            place = nil
         }
         validator.validate(body, isComplete: isComplete)
     }
@@ -141,8 +147,8 @@ struct InspectionPool: ~Copyable {
         let inspection = takeKept() ?? Inspection(rules: Rules(exchange.snapshot))
         exchange.group = GroupKey(exchange.key)
         let isText = exchange.format == .text
-        let precedent = isText ? precedents.precedent(for: exchange.group, at: now) : nil
-        try inspection.begin(exchange, precedent)
+        let place = isText ? precedents.place(for: exchange.group, at: now) : nil
+        try inspection.begin(exchange, place)
         exchange.inspection = inspection
     }
 

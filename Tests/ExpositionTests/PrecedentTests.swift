@@ -78,7 +78,8 @@ private struct Variants {
     ]
     static let badValues = [
         "", " ", "x", "1 2", "1 ", "1\t", "1e400", "-1e400", "0x1", "1_0", "1e", "--1", "+NaN",
-        "1}", "}", "1\r", "\"1\"", "1\n2", "#", "1.2.3", "é", "\0", String(repeating: "9", count: 400),
+        "1}", "}", "1\r", "\"1\"", "1\n2", "#", "1.2.3", "é", "\0",
+        String(repeating: "9", count: 400),
     ]
 
     mutating func next() -> [UInt8] {
@@ -312,7 +313,8 @@ private typealias MemoryNumbers = `What is known of the line before`.Numbers
         let groups: [(KeyValuePairs<String, String>, Bool)] = [
             (["job": "x", "instance": "a"], true), (["job": "x", "instance": "b"], false),
             (["job": "x"], false), (["job": "x", "instance": "a", "b": "c"], false),
-            (["job": "xi", "nstance": "a"], false), (["jobx": "i", "nstance": "a"], false), ([:], false),
+            (["job": "xi", "nstance": "a"], false), (["jobx": "i", "nstance": "a"], false),
+            ([:], false),
         ]
         for (labels, isSame) in groups {
             var group = GroupLabels()

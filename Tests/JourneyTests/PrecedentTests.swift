@@ -9,8 +9,8 @@ import Testing
     /// Families of all kinds, and a label that every group but one contradicts.
     private static func body(_ value: Int, last: String? = nil) -> String {
         let gauges = (0..<40).map { "load{core=\"\($0)\",instance=\"a\"} \($0 * value)\n" }
-        return "# TYPE h histogram\nh_bucket{le=\"+Inf\"} \(value)\nh_sum \(value).5\nh_count \(value)\n"
-            + gauges.joined() + "last \(last ?? "\(value)")\n"
+        let histogram = "h_bucket{le=\"+Inf\"} \(value)\nh_sum \(value).5\nh_count \(value)\n"
+        return "# TYPE h histogram\n" + histogram + gauges.joined() + "last \(last ?? "\(value)")\n"
     }
     private static let accepted = "accepted 44 samples in 3 families\n"
 
@@ -55,6 +55,32 @@ import Testing
     /// All but what names the request.
     private static func complaints(of answer: Answer) -> [Substring] {
         answer.body.split(separator: "\n").filter { !$0.contains("request") }
+    }
+
+    /// A body that comes slowly follows one that others have replaced meanwhile.
+    @Test(arguments: [("5", 200), ("x", 400)])
+    func `may take its time while others push something else`(
+        last: String, status: Int
+    ) throws {
+        let pushgateway = try Pushgateway()
+        let gate = try Gate(upstream: pushgateway.port)
+        let (slow, quick) = (try gate.connect(), try gate.connect())
+        for value in 1..<3 {
+            #expect(
+                try quick.send("POST", Self.push, body: Self.body(value)).body == Self.accepted)
+        }
+        let request = TestClient.request(
+            "POST", Self.push, bytes: Array(Self.body(4, last: last).utf8), fields: [])
+        try slow.send(Array(request.dropLast(200)))
+        Thread.sleep(forTimeInterval: 0.2)
+        for value in 1..<9 {
+            let other = Self.body(value) + "more 1\n"
+            #expect(try quick.send("POST", Self.push, body: other).status == 200)
+        }
+        try slow.send(Array(request.suffix(200)))
+        let answer = try slow.answer()
+        #expect(answer.status == status, "\(answer)")
+        #expect(answer.body.contains(status == 200 ? Self.accepted : "line 45"), "\(answer)")
     }
 
     @Test func `to another group is judged by that group`() throws {
