@@ -300,11 +300,13 @@ private typealias MemoryNumbers = `What is known of the line before`.Numbers
         let lines = (0...count).map { line.replacing("a{", with: "a\($0){") }
         let court = Court()
         #expect(court.precedent(Array(lines.joined().utf8)) == nil)
-        let most = Array(lines.dropLast(20).joined().utf8)
-        let precedent = try #require(court.precedent(most))
-        #expect(court.judge(most, following: precedent).followed)
-        #expect((most.count..<most.count + 64 * count).contains(precedent.storageBytes))
-        let longer = most + Array(repeating: 0x20, count: Precedent.bodyBytesMax - most.count + 1)
+        let most = lines.dropLast(5).joined()
+        let precedent = try #require(court.precedent(Array(most.utf8)))
+        #expect(court.judge(Array(most.utf8), following: precedent).followed)
+        #expect((most.utf8.count..<most.utf8.count + 64 * count).contains(precedent.storageBytes))
+        let values = String(repeating: "1", count: 60) + "\n"
+        let longer = Array(most.replacing(" 1\n", with: " " + values).utf8)
+        #expect(longer.count > Precedent.bodyBytesMax)
         #expect(!court.judge(longer, following: precedent).followed)
     }
 
