@@ -7,7 +7,8 @@ import Gzip
 import Reactor
 
 /// The proof of one body, made piece by piece as the body arrives: undone from gzip, compared with its
-/// precedent if there is one, and where it departs from that, judged line by line. Has no say about when the body is complete, and sends nothing on.
+/// precedent if there is one, and where it departs from that, judged line by line. Has no say about when
+/// the body is complete, and sends nothing on.
 final class Inspection {
     private var validator: Validator
     /// What the body has followed so far, and the validator has seen nothing of it then. When that gives
@@ -37,19 +38,18 @@ final class Inspection {
     /// Appends the families that have samples, each with its type, and gives one hash of them all.
     func collectClaims(into claims: inout [FamilyClaim], max: Int) -> UInt64 {
         var hash: UInt64 = 0
-        func collect(_ family: FamilyKey, _ type: FamilyType) {
+        forEachFamily { family, type in
             if claims.count < max { claims.append(FamilyClaim(family, type)) }
             // The key of a family is a keyed hash; a product in between lets the order count.
             let product = (hash ^ family.hash ^ UInt64(type.rawValue))
                 .multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
             hash = product.high ^ product.low
         }
-        if let followed {
-            followed.forEachFamily(collect)
-        } else {
-            validator.forEachFamily(collect)
-        }
         return hash
+    }
+
+    private func forEachFamily(_ body: (FamilyKey, FamilyType) -> Void) {
+        if let followed { followed.forEachFamily(body) } else { validator.forEachFamily(body) }
     }
 
     /// What the body has made it take in memory, beyond what each may.

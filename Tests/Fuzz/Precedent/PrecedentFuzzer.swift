@@ -30,20 +30,36 @@ struct PrecedentFuzzer {
         }
     }
 
-    /// Each change is four bytes: what to do, where, and with which byte.
+    private static let values = [
+        "0", "-1", "+7", "NaN", "-Inf", "-1e-400", "1e400", "2.5e-3", "1 2", "", "x", "1\r", "-0",
+        "123456789012345678901234567890", String(repeating: "9", count: 64),
+        String(repeating: "9", count: 65),
+    ].map { Array($0.utf8) }
+
+    /// Each change is four bytes: what to do, where, and with which byte or value.
     private static func changed(_ body: [UInt8], by changes: [UInt8]) -> [UInt8] {
         var body = body
         for start in stride(from: 0, through: changes.count - 4, by: 4) {
             let place = Int(changes[start + 1]) << 8 | Int(changes[start + 2])
             let byte = changes[start + 3]
-            switch changes[start] % 3 {
+            switch changes[start] % 5 {
             case 0: body.insert(byte, at: place % (body.count + 1))
             case 1 where !body.isEmpty: body[place % body.count] = byte
             case 2 where !body.isEmpty: body.remove(at: place % body.count)
+            case 3, 4: putValue(values[Int(byte) % values.count], into: place, of: &body)
             default: break
             }
         }
         return body
+    }
+
+    /// Puts a value in place of what stands behind the last blank or brace of a line.
+    private static func putValue(_ value: [UInt8], into number: Int, of body: inout [UInt8]) {
+        var lines = body.split(separator: 0x0A, omittingEmptySubsequences: false)
+        let number = number % lines.count
+        guard let end = lines[number].lastIndex(where: { $0 <= 0x20 || $0 == 0x7D }) else { return }
+        lines[number] = lines[number][...end] + value
+        body = Array(lines.joined(separator: [0x0A]))
     }
 }
 
