@@ -47,6 +47,7 @@ let fuzzing: [Target] =
             name: "Fuzzing", dependencies: ["CLibFuzzer", "Exposition"],
             path: "Tests/Fuzz/Fuzzing", swiftSettings: common),
         fuzzer("Text", of: ["Exposition"]),
+        fuzzer("Precedent", of: ["Exposition"]),
         fuzzer("Protobuf", of: ["Exposition"]),
         fuzzer("Gzip", of: ["Gzip", "Bytes", "CZlib"]),
         fuzzer("Head", of: ["HTTP", "Bytes"]),

@@ -45,6 +45,11 @@ static inline uint32_t kanmon_line_feeds(kanmon_bytes bytes) {
     return kanmon_marks(bytes == '\n');
 }
 
+// What may stand before a value: a blank, a closing brace.
+static inline uint32_t kanmon_value_heads(kanmon_bytes bytes) {
+    return kanmon_marks((bytes == ' ') | (bytes == '\t') | (bytes == '}'));
+}
+
 // Bytes beyond ASCII.
 static inline uint32_t kanmon_not_ascii(kanmon_bytes bytes) {
     return kanmon_marks(bytes >= 0x80);

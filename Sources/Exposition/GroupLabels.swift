@@ -24,6 +24,24 @@ public struct GroupLabels: Sendable {
     /// Whether there is no group, and so nothing to compare with.
     public var isEmpty: Bool { labels.isEmpty }
 
+    var storageBytes: Int {
+        bytes.capacity &+ labels.capacity &* MemoryLayout<Label>.stride
+    }
+
+    /// Whether the same labels were added in the same order.
+    func isEqual(to other: GroupLabels) -> Bool {
+        guard labels.count == other.labels.count,
+            bytes.span.isEqual(0..<bytes.count, to: other.bytes.span)
+        else { return false }
+        for index in labels.indices
+        where labels[index].name != other.labels[index].name
+            || labels[index].value != other.labels[index].value
+        {
+            return false
+        }
+        return true
+    }
+
     /// Forgets all labels, keeps their storage.
     public mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)

@@ -50,15 +50,14 @@ public struct Validator: ~Copyable, Sendable {
     var hasReadLabels = false
 
     /// How the body is written.
-    private var format = Format.text
+    private(set) var format = Format.text
     var messages = FamilyMessages()
     /// Samples with a label that the group overwrites.
     var overwritten = 0
 
     /// Where the first line, or message, starts that is not judged yet.
     var judged = 0
-    /// How far the body has been searched for line feeds.
-    private var searched = 0
+    private var lines = CompleteLines()
     /// The number of the line, or message, being judged.
     var line = 0
     var isFinished = false
@@ -121,7 +120,7 @@ public struct Validator: ~Copyable, Sendable {
         lastLabels.removeAll()
         bucketHead = .none
         (subject, hasReadLabels) = (Subject(), false)
-        (judged, searched, line, isFinished) = (0, 0, 0, false)
+        (judged, lines, line, isFinished) = (0, CompleteLines(), 0, false)
         (samples, familiesWithSamples, overwritten) = (0, 0, 0)
         (complaintCount, evidenceBytesLeft, isFull) = (0, rules.evidenceBytesMax, false)
         if !helpDemands.isEmpty { helpDemands.removeAll(keepingCapacity: true) }
@@ -160,7 +159,7 @@ public struct Validator: ~Copyable, Sendable {
             return complain(flaw, in: body, lineStart: judged)
         }
         if format == .delimitedProtobuf { return judgeMessages(body, isComplete: isComplete) }
-        let end = endOfLines(body)
+        let end = lines.end(in: body)
         while judged < end { judgeLine(body) }
         guard isComplete else { return }
         isFinished = true
@@ -179,15 +178,6 @@ struct HelpDemand {
 }
 
 extension Validator {
-    /// Where the last complete line ends: behind the last line feed.
-    private mutating func endOfLines(_ body: Span<UInt8>) -> Int {
-        var end = body.count
-        while end > searched, body[end &- 1] != 0x0A { end &-= 1 }
-        let isFound = end > searched
-        searched = body.count
-        return isFound ? end : judged
-    }
-
     @inline(__always)
     private mutating func judgeLine(_ body: Span<UInt8>) {
         let start = judged

@@ -15,6 +15,26 @@ extension Span<UInt8> {
             fromUncheckedByteOffset: offset, as: SIMD16<UInt8>.self)
     }
 
+    /// Whether the same bytes stand here and in another text, so many of them from either place on. The
+    /// last block may overlap the one before.
+    @inline(__always)
+    func isEqual(_ offset: Int, to text: Span<UInt8>, _ start: Int, count length: Int) -> Bool {
+        guard offset &+ length <= count, start &+ length <= text.count else { return false }
+        guard length >= 16 else {
+            return partialWords(offset..<offset &+ length)
+                == text.partialWords(start..<start &+ length)
+        }
+        let last = length &- 16
+        var done = 0
+        while done < last {
+            let differences = kanmon_differences(
+                block(at: offset &+ done), text.block(at: start &+ done))
+            if differences != 0 { return false }
+            done &+= 16
+        }
+        return kanmon_differences(block(at: offset &+ last), text.block(at: start &+ last)) == 0
+    }
+
     /// The first line feed at or after `start`; `count` when there is none.
     func lineFeed(from start: Int) -> Int {
         var offset = start

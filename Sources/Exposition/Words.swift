@@ -44,6 +44,9 @@ extension Span<UInt8> {
         return (words.x, words.y)
     }
 
+    /// A copy that owns its bytes.
+    var copied: [UInt8] { unsafe withUnsafeBufferPointer { unsafe Array($0) } }
+
     /// A copy with a line feed behind it.
     func copiedWithLineFeed() -> [UInt8] {
         var copy: [UInt8] = []
@@ -89,15 +92,7 @@ extension Span<UInt8> {
     }
 
     func isEqual(_ range: Range<Int>, to text: Span<UInt8>) -> Bool {
-        guard range.count == text.count, range.upperBound <= count else { return false }
-        var done = 0
-        while done &+ 8 <= text.count {
-            if word(at: range.lowerBound &+ done) != text.word(at: done) { return false }
-            done &+= 8
-        }
-        let rest = text.count &- done
-        return partialWord(at: range.lowerBound &+ done, count: rest)
-            == text.partialWord(at: done, count: rest)
+        range.count == text.count && isEqual(range.lowerBound, to: text, 0, count: text.count)
     }
 
     /// Whether the range holds exactly this ASCII text.

@@ -88,7 +88,7 @@ final class Exchange {
     var bodyBeganAt = Instant(nanoseconds: 0)
     var samples = 0
     var families = 0
-    /// Its group, as tables know it.
+    /// Its group, as tables know it, once the body is inspected.
     var group = GroupKey()
     /// Its families, at most `claimsMax` of them: of the others the Pushgateway decides alone.
     var claims: [FamilyClaim] = []

@@ -33,7 +33,7 @@ extension Worker {
     ) -> Inspection? {
         if let inspection = exchange.inspection { return inspection }
         do throws(GzipError) {
-            try inspections.begin(exchange)
+            try inspections.begin(exchange, at: now)
         } catch {
             refuse(exchange, of: client, .memoryShort)
             return nil
@@ -165,6 +165,7 @@ extension Worker {
         exchange.overwritten = summary.overwritten
         exchange.claimsHash = inspection.collectClaims(
             into: &exchange.claims, max: Exchange.claimsMax)
+        inspections.learn(from: exchange, at: now)
         inspections.end(exchange)
         if summary.samples == 0, let refusal = objection(toEmpty: exchange) {
             return refuse(exchange, of: client, refusal)

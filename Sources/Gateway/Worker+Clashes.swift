@@ -16,15 +16,13 @@ extension Worker {
 
     /// The push is right by itself. Does it fit what other groups hold, as far as that is known?
     mutating func compare(_ exchange: Exchange, of client: Client) {
-        let group = GroupKey(exchange.key)
-        exchange.group = group
         let settled = SettledClaims(
             of: exchange, mark: learned.mark, catalogue: catalogueNumber)
         if client.settled == settled {
             return conclude(exchange, of: client)
         }
         let suspect = exchange.claims.first { claim in
-            learned.clash(claim.family, claim.type, in: group, catalogue: catalogue) != nil
+            learned.clash(claim.family, claim.type, in: exchange.group, catalogue: catalogue) != nil
         }
         guard suspect != nil, hasRoomToConfirm() else {
             return conclude(exchange, of: client)

@@ -10,7 +10,7 @@ set -euo pipefail
 
 seconds=${FUZZ_SECONDS:-60}
 jobs_max=${FUZZ_JOBS:-1}
-all=(text protobuf gzip head chunks response http2 path authorization users networks configuration watchdog)
+all=(text precedent protobuf gzip head chunks response http2 path authorization users networks configuration watchdog)
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || targets=("${all[@]}")
 for target in "${targets[@]}"; do
@@ -38,9 +38,9 @@ copy() { # PATTERN FOLDER CORPUS...
 collect() { # TARGET FOLDER
     local file line number=0
     case $1 in
-        text | gzip)
+        text | precedent | gzip)
             copy '*.prom' "$2" "$root/Tests/Corpus/exposition" "$root/../shared/corpus"
-            [[ $1 == text ]] || gzip --no-name --keep "$2"/*
+            [[ $1 != gzip ]] || gzip --no-name --keep "$2"/*
             ;;
         protobuf)
             copy '*.pb' "$2" "$root/Tests/Corpus"
@@ -79,7 +79,8 @@ run() { # TARGET
     # An input that takes a minute hangs; one that takes ten seconds may have waited for the processor.
     local options=(-max_total_time="$seconds" -max_len=4096 -timeout=60 -rss_limit_mb=2048 -detect_leaks=0
         -print_final_stats=1 -artifact_prefix="$findings/$1-")
-    [[ ! -f $inputs/$1.dict ]] || options+=(-dict="$inputs/$1.dict")
+    local words=$inputs/${1/precedent/text}.dict
+    [[ ! -f $words ]] || options+=(-dict="$words")
     # The sanitizer reports better than the runtime's own backtrace, which takes minutes.
     if SWIFT_BACKTRACE=enable=no "$build/release/fuzz-$1" "${options[@]}" "$corpus" "$seeds" \
         >"$log" 2>&1 </dev/null; then
