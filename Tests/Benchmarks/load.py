@@ -108,13 +108,15 @@ def h2load(gate, seconds, connections=8, streams=4):
 
 
 class Load:
-    """A run of Load/load.c, which goes on while it is looked at."""
+    """A run of Load/load.c, which goes on while it is looked at. One that gives way has the processor only when nobody
+    else wants it (SCHED_IDLE); a niceness would not do: whoever wakes up waits for the end of its slice, milliseconds."""
 
-    def __init__(self, gate, content=None, niceness=0, **options):
+    def __init__(self, gate, content=None, gives_way=False, **options):
         file = gate.tools.folder / f"request-{id(self)}"
         file.write_bytes(content or request(SMALL))
         settings = [f"{name}={value}" for name, value in options.items()]
-        command = ["nice", "-n", niceness, gate.tools.folder / "load", gate.port, file, *settings]
+        policy = ["chrt", "--idle", 0] if gives_way else []
+        command = [*policy, gate.tools.folder / "load", gate.port, file, *settings]
         self.process = subprocess.Popen(pinned(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def wait_until_held(self):

@@ -87,8 +87,8 @@ def good_pushes(gate, seconds):
 def good_pushes_in_a_flood(gate, seconds):
     good_pushes(gate, 1)  # Who pushes every minute is known when a flood begins.
     # The flood gives way to those who are measured, with whom it has a processor in common.
-    flood = Load(gate, request(SMALL, "bench:wrong-000000000"), niceness=19, clients=200, kept=1, guess=1,
-                 interval_ms=200_000 // FLOOD_PER_SECOND, seconds=seconds + 1)
+    flood = Load(gate, request(SMALL, "bench:wrong-000000000"), gives_way=True, clients=200, kept=1,
+                 guess=1, interval_ms=200_000 // FLOOD_PER_SECOND, seconds=seconds + 1)
     tally = good_pushes(gate, seconds)
     wrong = flood.tally()
     if wrong["refused"] < wrong["pushes"]:

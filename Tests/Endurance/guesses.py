@@ -99,8 +99,9 @@ async def guess(port, number, answers, end):
 
 
 def attack(port, end, result):
-    # In life they are elsewhere: here they give way to those who are measured.
-    os.nice(19)
+    # In life they are elsewhere: here they give way to those who are measured, who would wait for the end of their
+    # slice whatever their niceness.
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     answers = collections.Counter()
 
     async def all_of_them():
