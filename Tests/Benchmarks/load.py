@@ -18,11 +18,11 @@ def small_body():
     return f"{lines}# {'x' * (531 - len(lines) - 3)}\n".encode()
 
 
-def large_body():
+def large_body(word="subsystem"):
     """124 kB such as an exporter has: gauges, counters by two labels, histograms, all with their HELP."""
     text, number = "", 0
     while len(text) < 122_000:
-        name = f"node_subsystem{number}"
+        name = f"node_{word}{number}"
         text += (f"# HELP {name}_bytes Bytes in use, as the kernel tells them.\n# TYPE {name}_bytes gauge\n"
                  f"{name}_bytes {number}.5374182e+09\n"
                  f"# HELP {name}_seconds_total Seconds spent in each mode.\n# TYPE {name}_seconds_total counter\n")
@@ -39,6 +39,8 @@ def large_body():
 
 
 SMALL, LARGE = small_body(), large_body()
+# As long as LARGE, and with other names each.
+LARGES = [large_body(word) for word in ["processor", "interface", "allocator", "scheduler", "filesystem"]]
 
 
 def request(body, login=LOGIN):
@@ -68,14 +70,27 @@ class Tally(dict):
         return self
 
 
-def wrk(gate, seconds, body=SMALL, connections=32):
+def wrk(gate, seconds, *bodies, connections=32):
+    """Several bodies are pushed in turn."""
     folder = gate.tools.folder
-    (folder / "body").write_bytes(body)
+    for number, body in enumerate(bodies or [SMALL]):
+        (folder / f"body{number}").write_bytes(body)
     (folder / "wrk.lua").write_text(f"""
-local file = io.open("{folder}/body", "rb")
-wrk.method, wrk.body = "POST", file:read("*a")
+wrk.method = "POST"
 wrk.headers["Authorization"] = "Basic {encoded(LOGIN)}"
-file:close()
+local requests, turn = {{}}, 0
+function init()
+    for number = 0, {len(bodies or [SMALL]) - 1} do
+        local file = io.open("{folder}/body" .. number, "rb")
+        wrk.body = file:read("*a")
+        file:close()
+        requests[number] = wrk.format()
+    end
+end
+function request()
+    turn = turn + 1
+    return requests[turn % {len(bodies or [SMALL])}]
+end
 function done(summary, latency)
     local errors = summary.errors
     local form = '\\n{{"pushes": %d, "seconds": %f, "p50_ms": %f, "p99_ms": %f, "refused": %d, "failed": %d}}'

@@ -148,7 +148,8 @@ def surroundings(arguments):
     return (f"{datetime.date.today()}, {versions[0]}, nginx {versions[1]}, HAProxy {versions[2]}; "
             f"{model.group(1) if model else platform.machine()}, {len(CORES)} processors; "
             f"medians of {arguments.rounds} rounds of {arguments.seconds} s, ratio with the least and the most. "
-            "Small pushes are 531 bytes; what stands behind does nothing, where no Pushgateway is named.")
+            "Small pushes are 531 bytes; a client pushes the same names each time, where nothing else is said; what "
+            "stands behind does nothing, where no Pushgateway is named.")
 
 
 def chart(results):
