@@ -91,9 +91,11 @@ struct Upstream: ~Copyable {
         return nil
     }
 
-    /// A connection on which others gather already, if the push is one that may join them.
+    /// A connection on which others gather already, if the push is one that may join them. Not while any
+    /// wait: they would be overtaken.
     func takeGathering(for exchange: Exchange) -> UpstreamConnection? {
-        guard let gathering, exchange.body.count <= UpstreamConnection.copiedBodyMax,
+        guard waiting.count == 0, let gathering,
+            exchange.body.count <= UpstreamConnection.copiedBodyMax,
             let connection = connections[gathering], connection.takesAnother,
             mayCarryMore(connection)
         else { return nil }

@@ -1,10 +1,12 @@
 """Small pushes that are ready in the same turn go out together on one connection, and are answered one after another:
 what becomes of the others when one of them, or the Pushgateway, goes wrong."""
 
+import re
 import time
+import urllib.request
 
 from frames import Peer, post, reset
-from gate import BODY, PATH
+from gate import BODY, PATH, Pushgateway
 from recorder import OK
 from table import Does, Row
 from wire import expect
@@ -155,7 +157,27 @@ def all_taken_back(gate):
         expect(lot.heard[1][0] is not used, "the connection is used again")
 
 
+def stored_as_pushed(gate):
+    """What goes out together to a real Pushgateway is stored group by group as it was pushed, the last push of each."""
+    pushed = {}
+    with Peer(gate) as peer:
+        for round in range(20):
+            streams = range(1 + 40 * round, 41 + 40 * round, 2)
+            for stream in streams:
+                pushed[f"lot{stream % 40}"] = stream
+            peer.say(*(post(stream=stream, path=b"/metrics/job/lot%d" % (stream % 40), body=b"lot %d\n" % stream)
+                       for stream in streams))
+            for stream in streams:
+                peer.expect_status(200, stream)
+    with urllib.request.urlopen(f"http://127.0.0.1:{gate.recorder.port}/metrics", timeout=5) as answer:
+        page = answer.read().decode()
+    stored = {job: int(value) for job, value in re.findall(r'^lot\{instance="",job="(lot\d+)"\} (\d+)$', page, re.M)}
+    expect(stored == pushed, f"{stored} {pushed}")
+
+
 ROWS = [
+    Row("J032", "what goes out together is stored as it was pushed", Does("200"), stored_as_pushed,
+        gate={**SHORT, "upstream": Pushgateway}),
     Row("J032", "small pushes of one turn share a connection", Does("200"), one_connection, gate=SHORT),
     Row("J032", "a large one beside them", Does("200"), large_alone, gate=SHORT),
     Row("J032", "closed behind the first of several answers", Does("200"), closed_behind_first, gate=SHORT),

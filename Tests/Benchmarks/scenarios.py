@@ -97,6 +97,11 @@ def good_pushes_in_a_flood(gate, seconds):
     return tally
 
 
+def enough_for_two(gate, seconds):
+    """As many connections for each of two workers as one has in the other scenarios."""
+    return wrk(gate, seconds, connections=64)
+
+
 def refuses_http2(gate, *_):
     context = ssl._create_unverified_context()
     context.set_alpn_protocols(["h2"])
@@ -141,8 +146,8 @@ SCENARIOS = [
               Contestant("nginx with bcrypt", bcrypt_nginx, good_pushes_in_a_flood, is_fresh=True, is_aside=True)],
              figure="p99_ms", at_most={"Kanmon, calm": 2.0}, seconds=2),
     Scenario("workers", "kept-alive connections, two workers on two processors",
-             [Contestant("Kanmon", lambda tools, upstream: Kanmon(tools, upstream, workers=2), wrk),
-              Contestant("Kanmon, one worker", Kanmon, wrk)],
+             [Contestant("Kanmon", lambda tools, upstream: Kanmon(tools, upstream, workers=2), enough_for_two),
+              Contestant("Kanmon, one worker", Kanmon, enough_for_two)],
              at_most={"Kanmon, one worker": 1.1},
              reason_to_skip=lambda *_: None if len(CORES) > 1 else "there is one processor"),
     Scenario("pushgateway", "kept-alive connections, before a real Pushgateway", all_three(wrk),
