@@ -17,7 +17,7 @@ main() {
     start_pushgateway
     "$kanmon" check --config "$config"
     # Somebody else's gate on this port would answer in our place; the gate itself says who holds it.
-    if ! answers "$gate/-/healthy"; then show_first_push & fi
+    if ! answers "$gate/-/healthy"; then (show_first_push &); fi
     serve
 }
 
