@@ -163,7 +163,7 @@ import Testing
             "user:", "-", "\\\"", "password:!", "password: [\n \n", "a: '", "\n ", "--token \\",
             "AKIA",
         ] {
-            let text = Array(String(repeating: part, count: 20_000).utf8)
+            let text = Array(String(repeating: part, count: 10_000).utf8)
             #expect(redaction.redacted(text).count <= text.count * 2)
         }
     }

@@ -166,7 +166,7 @@ def main():
 
 
 def contents(files):
-    holds("it has the configuration", "allow: [127.0.0.1]" in part(files, "configuration-") and
+    holds("it has the configuration", any("allow: [127.0.0.1]" in text for text in files.values()) and
           any("scrape_interval" in text for text in files.values()), list(files))
     holds("the names of users and no hash", part(files, "users-") == "prom\n", part(files, "users-"))
     log = next((text for name, text in files.items() if name.startswith("log-") and name.endswith("app.log")), "")
