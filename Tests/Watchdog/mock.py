@@ -499,7 +499,7 @@ def _():
         holds(not any("configuration" in text for text in here.discord.texts()), here.discord.texts())
         (here.folder / "webhook").unlink()
         checked = here.run("check")
-        holds(checked.returncode == 78 and "watch.yml:6:28: error: " in checked.stderr, checked.stderr)
+        holds(checked.returncode == 78 and "watch.yml:6:27: error: " in checked.stderr, checked.stderr)
 
 
 @sentence("all that is wrong with the configuration is told at once, with its place")

@@ -10,8 +10,8 @@ struct CheckPlan: ParsableCommand {
         discussion: """
             Example: kanmon-ops check --config /etc/kanmon-watch/watch.yml
 
-            Every problem is shown at once, as file:line:column. Ends with 78 when there is one that is more than \
-            a warning; a log that cannot be written stops nothing, so that is one.
+            Every problem is shown at once, as file:line:column. Ends with 78 when there is one \
+            that is more than a warning; a log that cannot be written stops nothing, so that is one.
             """)
 
     @Option(help: "The configuration file.")
