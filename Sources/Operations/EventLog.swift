@@ -8,6 +8,7 @@ package struct EventLog: ~Copyable {
     package typealias Member = (key: String, value: String)
 
     private var file: RotatedFile
+    private let path: String
     private let redaction: Redaction
     private let isShown: Bool
     /// A disk that is full is told once a run.
@@ -15,7 +16,9 @@ package struct EventLog: ~Copyable {
 
     package init(path: String, _ redaction: Redaction, isShown: Bool = true) {
         file = RotatedFile(RotatedFile.Settings(path: path, bytesMax: 1 << 20, retain: 5))
-        (self.redaction, self.isShown) = (redaction, isShown)
+        (self.path, self.redaction, self.isShown) = (path, redaction, isShown)
+        // What keeps it from being made keeps the first line from being written, which is told.
+        if let slash = path.lastIndex(of: "/") { try? Folder.make(String(path[..<slash])) }
     }
 
     package mutating func add(_ members: [Member], at moment: WallClock = .now()) {
@@ -26,7 +29,10 @@ package struct EventLog: ~Copyable {
         do throws(Errno) {
             try file.append(from: &lines)
         } catch {
-            if !hasFailed { Console.complain("event=log_fault reason=\"\(error)\"") }
+            if !hasFailed {
+                let fault = [("event", "log_fault"), ("file", path), ("reason", "\(error)")]
+                Console.complain(EventLog.line(of: fault, redaction))
+            }
             hasFailed = true
         }
     }

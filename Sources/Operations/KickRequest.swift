@@ -93,9 +93,8 @@ package struct KickRequest: Equatable, Sendable {
             return .refused("wrong token")
         }
         guard abs(now - at) <= KickRequest.ageMax else { return .refused("too old") }
-        guard let asked = KickAction(action), allowed.contains(asked) else {
-            return .refused("unknown action")
-        }
+        guard let asked = KickAction(action) else { return .refused("unknown action") }
+        guard allowed.contains(asked) else { return .refused("not in kick.actions") }
         return .accepted(asked)
     }
 }

@@ -234,7 +234,7 @@ extension Plan.Notify {
         let webhook = discord.path(
             "webhook_file", besides: file,
             requiredAs: section.holds("discord") ? "/etc/kanmon-watch/discord-webhook" : nil)
-        self.discord = webhook.map { Discord(webhookFile: $0.value) }
+        self.discord = webhook.map { Discord(webhookFile: $0) }
         let line = section.section("line")
         let isGiven = section.holds("line")
         let token = line.path(
@@ -246,7 +246,7 @@ extension Plan.Notify {
             line.complain("would send the token in the clear; url has to be https")
         }
         if let token, let to {
-            self.line = Line(tokenFile: token.value, to: to, url: url)
+            self.line = Line(tokenFile: token, to: to, url: url)
         } else {
             self.line = nil
         }
@@ -257,8 +257,8 @@ extension Plan.Kick {
     fileprivate init?(
         _ section: Section, isGiven: Bool, _ rules: RestartRules, besides file: String
     ) {
-        func path(_ key: String, _ example: String) -> String? {
-            section.path(key, besides: file, requiredAs: isGiven ? example : nil)?.value
+        func path(_ key: String, _ example: String) -> Located<String>? {
+            section.path(key, besides: file, requiredAs: isGiven ? example : nil)
         }
         let request = path("request_file", "/var/lib/kanmon-watch/kick/request")
         let token = path("token_file", "/etc/kanmon-watch/kick-token")
@@ -274,7 +274,7 @@ extension Plan.Kick {
             return action
         }.map(\.value)
         guard let request, let token, let audit else { return nil }
-        (requestFile, tokenFile, auditFile) = (request, token, audit)
+        (requestFile, tokenFile, auditFile) = (request.value, token, audit.value)
     }
 }
 
@@ -292,18 +292,18 @@ extension Plan.SnapshotPlan {
             if values.count > 40 { section.complain("has over 40 values for \(key)") }
             return values
         }
-        func paths(_ key: String) -> [String] {
+        func paths(_ key: String) -> [Located<String>] {
             few(
                 key,
                 section.read(listOf: key) { scalar throws(ScalarFault) in
                     try FileLocation.path(of: scalar.text, besides: file)
-                }.map(\.value))
+                })
         }
         folder = section.path("folder", besides: file)?.value ?? "\(state ?? "")/snapshots"
         retain = section.value("retain", .count, default: 10, in: 1...1000)
-        configuration = paths("configuration")
-        users = paths("users")
-        logs = paths("logs")
+        configuration = paths("configuration").map(\.value)
+        users = paths("users").map(\.value)
+        logs = paths("logs").map(\.value)
         units = few("units", section.units("units"))
         metrics = section.url("metrics")
         pushgateway = section.url("pushgateway")

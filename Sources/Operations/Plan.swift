@@ -1,4 +1,4 @@
-import Configuration
+package import Configuration
 package import Reactor
 
 /// What the operator wants watched, mended and told, read once and strictly.
@@ -41,11 +41,11 @@ package struct Plan: Sendable {
 
         package struct Discord: Sendable {
             /// Its first line is the webhook's URL.
-            package let webhookFile: String
+            package let webhookFile: Located<String>
         }
 
         package struct Line: Sendable {
-            package let tokenFile: String
+            package let tokenFile: Located<String>
             /// The id of a user or a group.
             package let to: String
             package let url: String
@@ -54,7 +54,7 @@ package struct Plan: Sendable {
 
     package struct Kick: Sendable {
         package let requestFile: String
-        package let tokenFile: String
+        package let tokenFile: Located<String>
         package let auditFile: String
         package let actions: [KickAction]
     }
@@ -72,7 +72,7 @@ package struct Plan: Sendable {
         package let prometheus: String?
         package let queries: [String]
         /// Files whose every line is a secret.
-        package let secrets: [String]
+        package let secrets: [Located<String>]
     }
 }
 

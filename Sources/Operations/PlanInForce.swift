@@ -56,6 +56,14 @@ package struct PlanInForce: Sendable {
 }
 
 extension Plan {
+    /// Why no line can be written to the log.
+    package var logFault: String? {
+        let folder = logFile.lastIndex(of: "/").map { String(logFile[..<$0]) } ?? "."
+        let path = folder.isEmpty || Folder.has(folder) ? logFile : folder
+        let fault = RegularFile.faultOfAppending(to: path, whoseFirstByteIs: UInt8(ascii: "t"))
+        return fault.map { "\(path) \($0.text)" }
+    }
+
     /// Why there can be no state where it is to be.
     package var stateFault: String? {
         let path = Folder.has(stateFolder) ? "\(stateFolder)/lock" : stateFolder
@@ -86,7 +94,9 @@ private struct PlanReading {
             return
         }
         let secrets = Secrets(of: plan)
-        faults = secrets.faults + [plan.stateFault].compactMap(\.self)
+        faults = secrets.problems.filter { $0.severity == .error }.map(\.description)
+        // A folder that is there was the right one; what is wrong with it now is told as the state's.
+        if !Folder.has(plan.stateFolder), let fault = plan.stateFault { faults.append(fault) }
         found = (plan, secrets)
     }
 

@@ -18,7 +18,9 @@ package struct Snapshot {
     private static let journalLines = 1000
 
     package init(of plan: Plan, _ secrets: Secrets) {
-        (self.plan, redaction, unknown) = (plan, secrets.redaction, secrets.faults)
+        (self.plan, redaction, unknown) = (
+            plan, secrets.redaction, secrets.problems.map(\.description)
+        )
     }
 
     /// One file of the archive, before anything is taken out of it.

@@ -44,7 +44,9 @@ package struct Watch: ~Copyable {
         let (state, problem) = memory.load()
         self.state = state
         if let problem { tellOfDamage(problem) }
-        for fault in secrets.faults { log.add("secret_fault", ("reason", fault)) }
+        for problem in secrets.problems {
+            log.add("secret_fault", ("reason", problem.description))
+        }
     }
 
     /// True when everything is well at its end.

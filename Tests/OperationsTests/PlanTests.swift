@@ -100,8 +100,8 @@ import Testing
     @Test func `the right token may ask for what is listed`() {
         #expect(verdict("check") == .accepted(.check))
         #expect(verdict("restart:a.service") == .accepted(.restart(unit: "a.service")))
-        #expect(verdict("restart:b.service") == .refused("unknown action"))
-        #expect(verdict("snapshot") == .refused("unknown action"))
+        #expect(verdict("restart:b.service") == .refused("not in kick.actions"))
+        #expect(verdict("snapshot") == .refused("not in kick.actions"))
         #expect(verdict("") == .refused("unknown action"))
     }
 

@@ -467,8 +467,39 @@ def _():
     with Ward(GATE, MAY) as here:
         here.unit("kanmon.service", "failed", heals=1)
         shutil.rmtree(here.folder / "log")
+        here.put("log", "no folder")
         done = here.run()
-        holds(done.returncode == 0 and here.restarts() == 1 and "log_fault" in done.stderr, done.stderr)
+        fault = f"event=log_fault file={here.folder}/log/watch.log reason="
+        holds(done.returncode == 0 and here.restarts() == 1 and fault in done.stderr, done.stderr)
+        checked = here.run("check")
+        holds(checked.returncode == 0 and f"{here.folder}/log" in checked.stderr, checked.stderr)
+
+
+@sentence("the folder of its log is made")
+def _():
+    with Ward("  gate: {command: /bin/true}\n") as here:
+        shutil.rmtree(here.folder / "log")
+        done = here.run()
+        holds("log_fault" not in done.stderr and "event=run" in here.log(), done.stderr)
+        mode = (here.folder / "log").stat().st_mode & 0o777
+        holds(mode == 0o700, oct(mode))
+
+
+@sentence("a file of secrets that is missing is a warning with its place, and edits count all the same")
+def _():
+    with Ward("  gate: {command: /bin/true}\n", "snapshot: {secrets: [no-such-file]}") as here:
+        checked = here.run("check")
+        place = (here.folder / "watch.yml").read_text().splitlines().index("snapshot: {secrets: [no-such-file]}") + 1
+        holds(checked.returncode == 0 and f"watch.yml:{place}:22: warning: {here.folder}/no-such-file does not exist"
+              in checked.stderr, checked.stderr)
+        run_as_unit(here)
+        edit(here, "/bin/true", "/bin/false")
+        done = run_as_unit(here)
+        holds(done.returncode == 1 and "event=failing check=gate" in here.log(), done.stderr)
+        holds(not any("configuration" in text for text in here.discord.texts()), here.discord.texts())
+        (here.folder / "webhook").unlink()
+        checked = here.run("check")
+        holds(checked.returncode == 78 and "watch.yml:6:27: error: " in checked.stderr, checked.stderr)
 
 
 @sentence("all that is wrong with the configuration is told at once, with its place")
@@ -598,7 +629,9 @@ def _():
             cat /dev/zero >state/full
             {run}; {run}; test -s run/state.json || exit 5
             rm state/full; {run}; test -s state/state.json -a ! -e run/state.json || exit 6
-            mount -o remount,ro state; {run}; test -s run/state.json || exit 7
+            mount -o remount,ro state; {run}; test $? = 78 && exit 8; test -s run/state.json || exit 7
+            kanmon=$('{ward.PROGRAM}' check --config '{here.folder}/watch.yml' 2>&1) && exit 9
+            grep -q 'state/lock.*read-only' -i <<<"$kanmon" || exit 10
         """
         done = subprocess.run(["unshare", "--map-root-user", "--mount", "bash", "-c", script], cwd=here.folder, text=True,
                               capture_output=True, env=here.environment(), timeout=70, check=False)
@@ -608,6 +641,7 @@ def _():
         holds(here.restarts() == 3, here.calls(""))
         told = "\n".join(here.discord.texts())
         holds(told.count("its state cannot be kept") == 2 and told.count("its state is kept again") == 1, told)
+        holds("configuration" not in told, told)
         holds("No space left" in told and "Read-only" in told and told.count("held back") == 1, told)
 
 
@@ -660,15 +694,24 @@ def _():
     with Ward(GATE, KICK) as here:
         here.unit("kanmon.service", "active")
         for action, token, reason in (("restart:kanmon.service", "a-wrong-token-of-the-test", "wrong token"),
-                                      ("restart:ssh.service", KICK_TOKEN, "unknown action"),
+                                      ("restart:ssh.service", KICK_TOKEN, "not in kick.actions"),
                                       ("restart:kanmon.service", KICK_TOKEN[:-1], "wrong token"),
-                                      ("snapshot", KICK_TOKEN, "unknown action")):
+                                      ("snapshot", KICK_TOKEN, "not in kick.actions")):
             holds(kick(here, action, token, source="mallory").returncode == 0, action)
             here.run()
             last = audit(here).splitlines()[-1]
             holds("kick=refused" in last and f'ACTION={action} SOURCE=mallory reason="{reason}"' in last, last)
         holds(here.restarts() == 0, here.calls(""))
         holds("a-wrong-token" not in here.written(), "the wrong token is somewhere")
+
+
+@sentence("a kick that is no action at all is refused before anything is written")
+def _():
+    with Ward(GATE, KICK) as here:
+        for action in ("nonsense", "restart:", "restart:kanmon", "restart:--all.service"):
+            asked = kick(here, action)
+            holds(asked.returncode == 64 and "none of check, resume, snapshot, restart:UNIT" in asked.stderr, asked.stderr)
+        holds(not (here.folder / "kick/request").exists(), "a request was left")
 
 
 @sentence("of two kicks at once the second is told that one waits")

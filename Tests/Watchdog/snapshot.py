@@ -6,6 +6,7 @@ with secrets in files, logs, journal, labels and answers.
 
 KANMON_OPS and KANMON are the programs, those of .build/debug when they are not set."""
 
+import base64
 import os
 import pathlib
 import shutil
@@ -28,6 +29,13 @@ SECRETS = {
     "of a webhook": "planted-in-webhook",
     "in a URL": "planted-in-url",
     "of a key": "planted1planted2",
+    "of a login in a list": "planted-in-list",
+    "of a login of curl": "planted-in-curlrc",
+    "of lines below a key": "planted-below",
+    "of a container's environment": "planted-in-environment",
+    "of a variable": "planted-in-variable",
+    "of a web token": "eyJhbGciOiJIUzI1NiJ9.eyJwbGFudGVkIjoxfQ.planted-signature",
+    "that is known, in base64": base64.b64encode(b"planted-in-base64").decode(),
     "that is known, in a label": "planted_in_label",
     "that is known, in the journal": "planted-in-journal",
     "of the watchdog's webhook": ward.WEBHOOK_SECRET,
@@ -50,12 +58,21 @@ scrape_configs:
 receivers:
   - url: https://discord.com/api/webhooks/123/{SECRETS["of a webhook"]}
   - url: https://prom:{SECRETS["in a URL"]}@push.example/metrics
+command: [curl, "--user", "prom:{SECRETS["of a login in a list"]}"]
+password: |
+  {SECRETS["of lines below a key"]}
+env:
+  - name: DB_PASSWORD
+    value: {SECRETS["of a container's environment"]}
 tls: |
 {KEY}""")
+    stack.put("curlrc", f'user = "prom:{SECRETS["of a login of curl"]}"\n')
     stack.put("app.log", f"a line before\nGET / Authorization: Basic {SECRETS['of a header']}\n"
                          f"retry with Bearer {SECRETS['of a bearer']} now\npassword={SECRETS['in a log']} user=prom\n{KEY}"
-                         "a line after\n")
-    stack.put("known", f"{SECRETS['that is known, in a label']}\n{SECRETS['that is known, in the journal']}\n{PASSWORD}\n")
+                         f"export MYSQL_PWD={SECRETS['of a variable']}\nsent {SECRETS['of a web token']} once\n"
+                         f"data {SECRETS['that is known, in base64']} user=prom\na line after\n")
+    stack.put("known", f"{SECRETS['that is known, in a label']}\n{SECRETS['that is known, in the journal']}\n{PASSWORD}\n"
+                       "planted-in-base64\n")
     with open(stack.folder / "kanmon.service.log", "a", encoding="utf-8") as journal:
         journal.write(f"it says {SECRETS['that is known, in the journal']} aloud\n")
     request = urllib.request.Request(
@@ -68,7 +85,7 @@ tls: |
 def section(stack, prometheus):
     return f"""
 snapshot:
-  configuration: [kanmon.yml, other.yml, not-there.yml]
+  configuration: [kanmon.yml, other.yml, curlrc, not-there.yml]
   users: htpasswd
   logs: app.log
   units: [kanmon.service, pushgateway.service]
@@ -149,11 +166,12 @@ def main():
 
 
 def contents(files):
-    holds("it has the configuration", "allow: [127.0.0.1]" in part(files, "configuration-") and
+    holds("it has the configuration", any("allow: [127.0.0.1]" in text for text in files.values()) and
           any("scrape_interval" in text for text in files.values()), list(files))
     holds("the names of users and no hash", part(files, "users-") == "prom\n", part(files, "users-"))
     log = next((text for name, text in files.items() if name.startswith("log-") and name.endswith("app.log")), "")
     holds("logs, before and after what was taken out", "a line before" in log and "a line after" in log, log)
+    holds("and the names of logins", "user=prom" in log and any('user = "prom:' in text for text in files.values()), log)
     holds("the journal of each unit", "level=info" in files.get("journal-kanmon.service", ""), list(files))
     holds("the state of each unit", "MainPID=" in files.get("unit-kanmon.service", ""), list(files))
     holds("the gate's metrics", "kanmon_" in files.get("metrics", ""), list(files))

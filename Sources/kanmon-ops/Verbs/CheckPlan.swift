@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Console
 import Operations
 
@@ -9,7 +10,8 @@ struct CheckPlan: ParsableCommand {
         discussion: """
             Example: kanmon-ops check --config /etc/kanmon-watch/watch.yml
 
-            Every problem is shown at once, as file:line:column. Ends with 78 when there is one.
+            Every problem is shown at once, as file:line:column. Ends with 78 when there is one \
+            that is more than a warning; a log that cannot be written stops nothing, so that is one.
             """)
 
     @Option(help: "The configuration file.")
@@ -18,9 +20,13 @@ struct CheckPlan: ParsableCommand {
     func run() throws {
         let plan = try PlanFile.load(config)
         let secrets = Secrets(of: plan)
-        let faults = secrets.faults + [plan.stateFault].compactMap(\.self)
-        for fault in faults { Console.complain(secrets.redaction.redacted(fault)) }
-        if !faults.isEmpty { throw ExitCode.badConfiguration }
+        let told =
+            secrets.problems.map(\.description)
+            + [plan.stateFault, plan.logFault].compactMap(\.self)
+        for fault in told { Console.complain(secrets.redaction.redacted(fault)) }
+        let isGood =
+            plan.stateFault == nil && secrets.problems.allSatisfy { $0.severity == .warning }
+        if !isGood { throw ExitCode.badConfiguration }
         Console.say("\(config): good, \(plan.checks.count) checks")
     }
 }

@@ -31,6 +31,9 @@ struct Kick: ParsableCommand {
         guard (1...80).contains(source.utf8.count),
             source.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
         else { throw ValidationError("--source is 1 to 80 characters without blanks.") }
+        guard KickAction(action) != nil else {
+            throw ValidationError("The action is none of check, resume, snapshot, restart:UNIT.")
+        }
     }
 
     func run() throws {

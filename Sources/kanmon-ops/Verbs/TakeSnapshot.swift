@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Console
 import Glibc
 import Operations
@@ -30,7 +31,9 @@ struct TakeSnapshot: ParsableCommand {
         let plan = try PlanFile.load(config)
         try PlanFile.prepareFolder(of: plan)
         let secrets = Secrets(of: plan)
-        for fault in secrets.faults { Console.complain(secrets.redaction.redacted(fault)) }
+        for problem in secrets.problems {
+            Console.complain(secrets.redaction.redacted(problem.description))
+        }
         let snapshot = Snapshot(of: plan, secrets)
         let path = out ?? snapshot.usualPath()
         do throws(Snapshot.Failure) {
