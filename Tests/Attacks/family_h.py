@@ -100,7 +100,7 @@ def worst_bodies(gate):
     """Bodies that are made to be slow take no more than a few times what a plain one does."""
     def seconds(body):
         best = 1e9
-        for _ in range(2):
+        for _ in range(4):
             began = gate.processor_seconds()
             status(gate, push(body=body))
             best = min(best, gate.processor_seconds() - began)

@@ -2,6 +2,7 @@
 what becomes of the others when one of them, or the Pushgateway, goes wrong."""
 
 import re
+import threading
 import time
 import urllib.request
 
@@ -56,6 +57,11 @@ class Lot:
     def expect_statuses(self, **odd):
         for stream in STREAMS:
             self.peer.expect_status(odd.get(f"of_{stream}", 200), stream)
+
+    def wait_until_heard_of(self, stream):
+        end = time.monotonic() + 5
+        while not self.heard[stream] and time.monotonic() < end:
+            time.sleep(0.01)
 
     def times_heard(self):
         return [len(self.heard[stream]) for stream in STREAMS]
@@ -133,12 +139,26 @@ def silent(gate):
             expect("may have been stored" in str(lot.peer.expect_status(504, stream).body), "not told")
 
 
+class HeldBack:
+    """An answer that does not come before it is let go."""
+
+    def __init__(self, answer):
+        self.answer, self.go = answer, threading.Event()
+
+    def __call__(self):
+        self.go.wait(5)
+        return self.answer
+
+
 def taken_back(gate):
     """Who takes a request back, first or last, on its way or before, takes no other's answer."""
     for gone in ((1,), (9,), (1, 3, 5, 7)):
-        with Lot(gate, {1: [lambda: time.sleep(0.3) or answer(400)]}) as lot:
-            lot.peer.wait(lambda: lot.heard[1], 5)
+        first = HeldBack(answer(400))
+        with Lot(gate, {1: [first]}) as lot:
+            lot.wait_until_heard_of(1)
             lot.peer.say(*(reset(stream) for stream in gone))
+            lot.peer.expect_alive()
+            first.go.set()
             for stream in STREAMS:
                 if stream not in gone:
                     lot.peer.expect_status(400 if stream == 1 else 200, stream)
@@ -147,10 +167,12 @@ def taken_back(gate):
 
 def all_taken_back(gate):
     """When nobody waits any more, the connection is of no more use."""
-    with Lot(gate, {1: [lambda: time.sleep(0.3) or OK]}) as lot:
-        lot.peer.wait(lambda: lot.heard[1], 5)
+    first = HeldBack(OK)
+    with Lot(gate, {1: [first]}) as lot:
+        lot.wait_until_heard_of(1)
         lot.peer.say(*map(reset, STREAMS))
         lot.peer.expect_alive()
+        first.go.set()
         used = lot.heard[1][0]
     with Lot(gate) as lot:
         lot.expect_statuses()

@@ -119,7 +119,7 @@ sandbox() {
     holds "it cannot write a core" grep -qE '^Max core file size +0 +0 ' "$process/limits"
     holds "its descriptors are enough" grep -qE "^Max open files +$descriptors " "$process/limits"
     holds "passwords are checked by nicer threads" \
-        bash -c "cut -d' ' -f19 $process/task/*/stat | grep -qx 19"
+        bash -c "cut -d' ' -f19 $process/task/*/stat | grep -qx 10"
 }
 
 reload() {
