@@ -96,7 +96,7 @@ class Trial:
         self.report.fails("a webhook that is gone", self.post(stack.Receiver((404, "", "")), "x"), 77, "new one")
         began = time.monotonic()
         self.report.fails("a receiver that hangs", self.post(stack.Receiver(None), "x", DISCORD_ALERT_SECONDS="2"),
-                          69, "no answer within 2 s")
+                          69, "no answer within ")  # 2 s, or 1 when a second of the clock has just ended.
         took = time.monotonic() - began
         self.report.check("and that takes no longer than it may", took < 8, took)
         self.report.fails("nobody there", self.post(None, "x", DISCORD_ALERT_SECONDS="2"), 69, "refuses")
