@@ -7,7 +7,7 @@ import TLS
 ///
 /// Mostly a lot is one request. Small pushes that are ready in the same turn go out together, in one
 /// piece, and are answered one after another (RFC 9112 section 9.3.2, which lets go on behind a
-/// request that may be sent twice; a push may). That saves the kernel most of its work for them.
+/// request that may be sent twice; a push may). That saves most of their system calls.
 final class UpstreamConnection {
     enum State { case connecting, shakingHands, idle, busy }
 
