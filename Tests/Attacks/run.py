@@ -27,18 +27,21 @@ def rows_of(name, wanted):
 
 
 def run_family(name, wanted):
-    """The lines that tell of each row of a family, and how many there are of each kind."""
+    """Prints a line for each row of a family, and gives how many there are of each kind and the lines that failed."""
     rows = rows_of(name, wanted)
     counts = {"passed": 0, "failed": 0, "skipped": 0}
+    failures = []
     tests = names_of_tests()
     with Gates() as gates:
         for row in rows:
             kind, line = judge(row, gates, tests)
             counts[kind] += 1
+            if kind == "failed":
+                failures.append(line)
             print(line, flush=True)
         slowest = gates.slowest_good
     print(f"{name:<4} slowest good push after a row: {slowest * 1000:.0f} ms", flush=True)
-    return counts
+    return counts, failures
 
 
 def judge(row, gates, tests):
@@ -64,10 +67,14 @@ def main():
     wanted = {argument.upper() for argument in sys.argv[1:]}
     families = [name for name in FAMILIES if rows_of(name, wanted)]
     total = {"passed": 0, "failed": 0, "skipped": 0}
+    failures = []
     with concurrent.futures.ProcessPoolExecutor(len(families)) as pool:
-        for counts in pool.map(run_family, families, [wanted] * len(families)):
+        for counts, failed in pool.map(run_family, families, [wanted] * len(families)):
             for kind, count in counts.items():
                 total[kind] += count
+            failures += failed
+    for line in failures:  # Again where they are found, below all that passed.
+        print(line)
     print(", ".join(f"{count} {kind}" for kind, count in total.items()))
     sys.exit(1 if total["failed"] else 0)
 
