@@ -83,9 +83,10 @@ package final class ClientContext: Sendable {
             throw .protocolViolated(code: ERR_peek_last_error())
         }
         let connection = unsafe TLSConnection(taking: ssl, on: socket.number)
-        guard unsafe SSL_set_fd(ssl, socket.number) == 1, unsafe demandCertificate(ssl) else {
+        guard let carrier = unsafe newCarrier(), unsafe demandCertificate(ssl) else {
             throw .protocolViolated(code: ERR_peek_last_error())
         }
+        unsafe SSL_set_bio(ssl, carrier, carrier)
         unsafe SSL_set_connect_state(ssl)
         return connection
     }

@@ -22,7 +22,7 @@ package final class ServerContext: Sendable {
         guard let context = unsafe SSL_CTX_new(TLS_server_method()) else {
             throw .refused(reason: TLSError.lastReason())
         }
-        guard let carrier = unsafe BIO_new(BIO_s_socket()) else {
+        guard let carrier = unsafe newCarrier() else {
             unsafe SSL_CTX_free(context)
             throw .refused(reason: TLSError.lastReason())
         }

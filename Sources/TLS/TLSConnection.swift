@@ -8,6 +8,7 @@ package struct TLSConnection: ~Copyable {
     let ssl: OpaquePointer
     private let socket: Int32
 
+    /// `ssl` is given what carries its bytes, `newCarrier()`, before its first step.
     init(taking ssl: OpaquePointer, on socket: Int32) {
         unsafe self.ssl = ssl
         self.socket = socket
@@ -79,8 +80,12 @@ package struct TLSConnection: ~Copyable {
     /// would miss a whole record that read-ahead took off the socket.)
     package var hasPending: Bool { unsafe SSL_has_pending(ssl) == 1 }
 
-    /// Has anything been sent, such as our part of the handshake?
-    package var hasSpoken: Bool { unsafe BIO_number_written(SSL_get_wbio(ssl)) > 0 }
+    /// Of a server: has it sent its part of the handshake, or asked for another hello? It says nothing before
+    /// it has the client's.
+    package var hasSpoken: Bool {
+        let state = unsafe SSL_get_state(ssl)
+        return state != TLS_ST_BEFORE && state != TLS_ST_SR_CLNT_HELLO
+    }
 
     /// Did the handshake agree on TLS 1.3? Otherwise it was 1.2, the only other one offered.
     package var isVersion13: Bool { unsafe SSL_version(ssl) == TLS1_3_VERSION }
@@ -115,3 +120,13 @@ package struct TLSConnection: ~Copyable {
         }
     }
 }
+
+/// What carries the bytes of sessions of one thread, which may share it. To be freed by whoever holds it; nil
+/// when there is no memory.
+func newCarrier() -> OpaquePointer? {
+    guard let method = unsafe carrierMethod else { return nil }
+    return unsafe kanmon_new_carrier(method)
+}
+
+// Made once, and never changed.
+private nonisolated(unsafe) let carrierMethod = unsafe kanmon_carrier_method()

@@ -80,6 +80,9 @@ func installTicketKeys(_ keys: TicketKeys, in context: OpaquePointer) {
         let nameBytes = unsafe UnsafeMutableBufferPointer(start: name, count: 16)
         let chosen: (key: TicketKeys.Key, isNewest: Bool)
         if isSealing {
+            // In TLS 1.3 it follows the handshake and nobody waits for it: it goes with the first answer.
+            // Before, the end of the server's handshake comes right behind it.
+            if unsafe SSL_version(ssl) == TLS1_3_VERSION { unsafe kanmon_expect_more(ssl) }
             chosen = (keys.sealingKey(at: .now()), true)
             unsafe _ = nameBytes.update(fromContentsOf: chosen.key.name)
             guard unsafe RAND_bytes(vector, 16) == 1 else { return -1 }

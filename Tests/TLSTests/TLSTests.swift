@@ -87,3 +87,34 @@ import Testing
         #expect(words(used, "a", "b", "c") == digest(key, "a", "b", "c"))
     }
 }
+
+@Suite struct TLSConnectionTests {
+    /// Whoever has our part of the handshake is given time for his: that is not he who has sent half a hello,
+    /// though others before him were answered through the same context.
+    @Test func `a client is answered when its hello is whole`() throws {
+        let made = try SelfSignedCertificate(for: [.name("a")], days: 10)
+        let server = try ServerContext(
+            identity: Identity(certificates: made.certificatePEM, key: made.keyPEM),
+            minimumVersion: .tls12, ticketKeys: TicketKeys())
+        let client = try ClientContext(authorities: made.certificatePEM)
+
+        let line = try Socket.makeLine()
+        var answered = try server.accept(on: line.near)
+        var asking = try client.connect(on: line.far, to: "a")
+        #expect(try asking.handshake() == .wantsRead)
+        #expect(!answered.hasSpoken)
+        #expect(try answered.handshake() == .wantsRead)
+        #expect(answered.hasSpoken)
+        #expect(try asking.handshake() == .moved(0))
+        #expect(try answered.handshake() == .moved(0))
+
+        let slow = try Socket.makeLine()
+        var waiting = try server.accept(on: slow.near)
+        #expect(try waiting.handshake() == .wantsRead)
+        #expect(!waiting.hasSpoken)
+        let halfAHello: [UInt8] = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]
+        #expect(try slow.far.write(halfAHello.span) == .moved(halfAHello.count))
+        #expect(try waiting.handshake() == .wantsRead)
+        #expect(!waiting.hasSpoken)
+    }
+}
