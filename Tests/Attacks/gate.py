@@ -143,8 +143,8 @@ class Gate(Started):
         return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def processor_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """To the nanosecond, by the clock that clock_getcpuclockid(3) names: /proc counts ticks of 10 ms."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)
 
     def check_invariants(self, pool=40):
         """Upstream saw canonical bytes or nothing; the gate runs, serves at once, and has given back what it held."""
