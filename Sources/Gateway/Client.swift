@@ -104,6 +104,8 @@ final class Client {
     func handshake() throws(TLSError) -> TLSConnection.Step { try tls.handshake() }
 
     var hasSpoken: Bool { tls.hasSpoken }
+    var hasResumed: Bool { tls.isResumed }
+    func withholdTicket() { tls.withholdTicket() }
     var isVersion13: Bool { tls.isVersion13 }
 
     /// Reads once, at most one record and what fits.

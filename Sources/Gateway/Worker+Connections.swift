@@ -48,6 +48,9 @@ extension Worker {
         guard !client.hasAnsweredHandshake, client.hasSpoken else { return }
         client.hasAnsweredHandshake = true
         setHandshakeDeadline(of: client)
+        let network = client.peer.address.countedNetwork
+        guard !ticketDemand.deserves(network, hasResumed: client.hasResumed) else { return }
+        client.withholdTicket()
     }
 
     /// At the limit nobody is let in, and who has had a second for his part of the handshake gives way: he is

@@ -99,6 +99,7 @@ struct Worker: ~Copyable {
     let process: ProcessState
     var snapshot: Snapshot
     var tls: ServerContext
+    var ticketDemand = TicketDemand()
     let logins: Logins
     /// What happens here, counted.
     let tally: Tally

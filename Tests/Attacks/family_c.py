@@ -131,14 +131,30 @@ def flood(*pieces):
 def stale_session(gate):
     """A session that is resumed has logged nobody in."""
     for context in (TLS12, TLS13):
-        with gate.connect(context=context) as connection:
+        with gate.connect(context=context, source="127.0.1.23") as connection:
             connection.send(push(path=GOOD))
             expect(connection.answer().status == 200, "the first")
             session = connection.tls.session
-        with gate.connect(context=context, session=session) as connection:
+        with gate.connect(context=context, source="127.0.1.23", session=session) as connection:
             expect(connection.tls.session_reused, "not resumed")
             connection.send(push(auth=None))
             expect(connection.answer().status == 401, "a resumed session is let in")
+
+
+def tickets_for_those_who_use_them(gate):
+    """Who has never resumed gets few tickets after a while; who resumes gets one again."""
+    def push_once(session=None):
+        with gate.connect(context=TLS13, source="127.0.1.24", session=session) as connection:
+            connection.send(push(path=GOOD))
+            expect(connection.answer().status == 200, "a good push")
+            return connection.tls.session, connection.tls.session_reused
+
+    sessions = [push_once()[0] for _ in range(200)]
+    expect(all(session.has_ticket for session in sessions[:64]), "no ticket at first")
+    late = [session for session in sessions[100:] if session.has_ticket]
+    expect(8 <= len(late) <= 16, f"{len(late)} of 100 get a ticket")
+    expect(push_once(late[-1])[1], "not resumed")
+    expect(push_once()[0].has_ticket, "no ticket after one was used")
 
 
 def tickets(gate):
@@ -380,6 +396,7 @@ ROWS = [
     Elsewhere("C022", "tickets and the keys they were made with", "a ticket keeps what it is made of"),
     Row("C023", "a resumed session is nobody's login", Does("refused"), stale_session),
     Row("C024", "sessions cost no memory", Does("bounded"), sessions_cost_nothing),
+    Row("C024", "tickets that nobody uses", Does("served"), tickets_for_those_who_use_them),
     Row("C025", "no ALPN", Does("served"), served(context=client_context())),
     Row("C026", "only a protocol that is not spoken", Alerted(120), hello(extensions=BASIC + alpn(b"foo")),
         hello(extensions=BASIC + alpn(b"http/1.0", b"ftp"))),

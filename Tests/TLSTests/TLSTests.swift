@@ -101,20 +101,21 @@ import Testing
         let line = try Socket.makeLine()
         var answered = try server.accept(on: line.near)
         var asking = try client.connect(on: line.far, to: "a")
-        #expect(try asking.handshake() == .wantsRead)
-        #expect(!answered.hasSpoken)
-        #expect(try answered.handshake() == .wantsRead)
-        #expect(answered.hasSpoken)
-        #expect(try asking.handshake() == .moved(0))
-        #expect(try answered.handshake() == .moved(0))
+        var hasSpoken = [answered.hasSpoken]
+        var steps = [try asking.handshake(), try answered.handshake()]
+        hasSpoken.append(answered.hasSpoken)
+        steps += [try asking.handshake(), try answered.handshake()]
+        #expect(steps == [.wantsRead, .wantsRead, .moved(0), .moved(0)])
+        #expect(hasSpoken == [false, true])
 
         let slow = try Socket.makeLine()
         var waiting = try server.accept(on: slow.near)
-        #expect(try waiting.handshake() == .wantsRead)
-        #expect(!waiting.hasSpoken)
+        steps = [try waiting.handshake()]
         let halfAHello: [UInt8] = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]
-        #expect(try slow.far.write(halfAHello.span) == .moved(halfAHello.count))
-        #expect(try waiting.handshake() == .wantsRead)
-        #expect(!waiting.hasSpoken)
+        _ = try slow.far.write(halfAHello.span)
+        steps.append(try waiting.handshake())
+        hasSpoken = [waiting.hasSpoken]
+        #expect(steps == [.wantsRead, .wantsRead])
+        #expect(hasSpoken == [false])
     }
 }
