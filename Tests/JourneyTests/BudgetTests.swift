@@ -13,7 +13,7 @@ struct BudgetTests {
     /// The push is read and written on, its answer is read and written on, and each side is waited for once.
     /// Of the two turns one in 32 is measured, by two readings of the thread's clock.
     private static let callsMax: [String: Double] = [
-        "epoll_wait": 2, "read": 1, "sendto": 1, "recvfrom": 1, "write": 1,
+        "epoll_wait": 2, "recvfrom": 2, "sendto": 2,
         "clock_gettime": 2 * 2 / 32,
     ]
 
@@ -31,7 +31,8 @@ struct BudgetTests {
             let each = Double(count) / Double(BudgetTests.pushes)
             #expect(each <= BudgetTests.callsMax[name, default: 0] + 0.1, "\(name)")
         }
-        #expect(calls["sendto", default: 0] >= BudgetTests.pushes, "nothing was counted: \(calls)")
+        let sent = calls["sendto", default: 0]
+        #expect(sent >= 2 * BudgetTests.pushes, "nothing was counted: \(calls)")
     }
 
     /// OpenSSL asks for six: it packs the head of each record in memory of its own, and gives the buffers
