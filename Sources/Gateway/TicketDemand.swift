@@ -10,22 +10,22 @@ struct TicketDemand {
 
     /// Handshakes of a network since one last resumed, at most `patience + rarity`. Two may have a place in
     /// common, which costs the one tickets that nobody uses, or the other full handshakes.
-    private var fullHandshakes = [UInt8](repeating: 0, count: 1024)
+    private var handshakes = [UInt8](repeating: 0, count: 1024)
 
-    /// Is a client of this network to be given a ticket?
-    /// - Parameter hasResumed: whether it has come with one, and needs another for the next time.
-    mutating func deserves(_ network: IPAddress, hasResumed: Bool) -> Bool {
-        let place = Int(network.hashValue.magnitude % UInt(fullHandshakes.count))
-        guard !hasResumed else {
-            fullHandshakes[place] = 0
-            return true
-        }
-        fullHandshakes[place] += 1
-        guard fullHandshakes[place] > TicketDemand.patience else { return true }
-        guard fullHandshakes[place] == TicketDemand.patience + TicketDemand.rarity else {
-            return false
-        }
-        fullHandshakes[place] = TicketDemand.patience
+    /// Is a client of this network, which begins a handshake, to be given a ticket at its end?
+    mutating func deserves(_ network: IPAddress) -> Bool {
+        let place = place(of: network)
+        handshakes[place] += 1
+        guard handshakes[place] > TicketDemand.patience else { return true }
+        guard handshakes[place] == TicketDemand.patience + TicketDemand.rarity else { return false }
+        handshakes[place] = TicketDemand.patience
         return true
+    }
+
+    /// One of this network has come with a ticket: what it is given is of use.
+    mutating func noteResumption(in network: IPAddress) { handshakes[place(of: network)] = 0 }
+
+    private func place(of network: IPAddress) -> Int {
+        Int(network.hashValue.magnitude % UInt(handshakes.count))
     }
 }

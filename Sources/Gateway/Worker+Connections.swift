@@ -31,6 +31,7 @@ extension Worker {
             tls: session, snapshot: snapshot, at: now)
         clients.insert(client, at: ticket)
         setHandshakeDeadline(of: client)
+        if !ticketDemand.deserves(arrival.peer.address.countedNetwork) { client.withholdTicket() }
         do throws(Errno) {
             try poller.add(client.socket, for: client.interest, ticket: client.ticket)
         } catch {
@@ -48,9 +49,6 @@ extension Worker {
         guard !client.hasAnsweredHandshake, client.hasSpoken else { return }
         client.hasAnsweredHandshake = true
         setHandshakeDeadline(of: client)
-        let network = client.peer.address.countedNetwork
-        guard !ticketDemand.deserves(network, hasResumed: client.hasResumed) else { return }
-        client.withholdTicket()
     }
 
     /// At the limit nobody is let in, and who has had a second for his part of the handshake gives way: he is
@@ -108,6 +106,9 @@ extension Worker {
             case .moved:
                 endHandshake(of: client)
                 tally.countHandshake(isVersion13: client.isVersion13)
+                if client.hasResumed {
+                    ticketDemand.noteResumption(in: client.peer.address.countedNetwork)
+                }
                 client.phase = .serving
                 client.chooseProtocol(HTTP2Limits(snapshot.limits), inbox)
                 // The first request is due at once: only a connection that has served may idle.

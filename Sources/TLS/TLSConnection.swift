@@ -87,10 +87,10 @@ package struct TLSConnection: ~Copyable {
         return state != TLS_ST_BEFORE && state != TLS_ST_SR_CLNT_HELLO
     }
 
-    /// Of a server that has spoken: does the handshake resume a session?
+    /// Has the handshake resumed a session?
     package var isResumed: Bool { unsafe SSL_session_reused(ssl) == 1 }
 
-    /// Of a server whose handshake is not complete: lets it end without a ticket. In TLS 1.2 it is sent before.
+    /// Lets a server's handshake in TLS 1.3, which is yet to begin, end without a ticket.
     package mutating func withholdTicket() { unsafe SSL_set_num_tickets(ssl, 0) }
 
     /// Did the handshake agree on TLS 1.3? Otherwise it was 1.2, the only other one offered.
