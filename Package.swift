@@ -162,7 +162,8 @@ let package = Package(
             dependencies: ["Gateway", "Configuration", "HTTP", "Reactor", "Bytes"],
             swiftSettings: common),
         .testTarget(
-            name: "OperationsTests", dependencies: ["Operations", "Configuration", "Bytes"],
+            name: "OperationsTests",
+            dependencies: ["Operations", "Configuration", "Reactor", "Bytes"],
             swiftSettings: common),
         .testTarget(
             name: "JourneyTests", dependencies: ["kanmon", "TLS", "Reactor", "Bytes"],

@@ -22,22 +22,22 @@ struct kanmon_carrier {
     int socket;
     int flags;
 };
-static inline struct kanmon_carrier *kanmon_carrier_of(SSL *ssl) {
-    return (struct kanmon_carrier *)BIO_get_data(SSL_get_rbio(ssl));
+static inline struct kanmon_carrier *kanmon_carrier_in(BIO *bio) {
+    return (struct kanmon_carrier *)BIO_get_data(bio);
 }
 static inline void kanmon_use_socket(SSL *ssl, int socket) {
     BIO *bio = SSL_get_rbio(ssl);
-    struct kanmon_carrier *carrier = (struct kanmon_carrier *)BIO_get_data(bio);
+    struct kanmon_carrier *carrier = kanmon_carrier_in(bio);
     BIO_clear_flags(bio, BIO_FLAGS_IN_EOF);
     carrier->socket = socket;
     carrier->flags = MSG_NOSIGNAL;
 }
 // What this step of the session sends from here on goes with what the next one sends.
 static inline void kanmon_expect_more(SSL *ssl) {
-    kanmon_carrier_of(ssl)->flags |= MSG_MORE;
+    kanmon_carrier_in(SSL_get_rbio(ssl))->flags |= MSG_MORE;
 }
 static inline int kanmon_carrier_write(BIO *bio, const char *bytes, size_t count, size_t *written) {
-    const struct kanmon_carrier *carrier = (const struct kanmon_carrier *)BIO_get_data(bio);
+    const struct kanmon_carrier *carrier = kanmon_carrier_in(bio);
     ssize_t result = send(carrier->socket, bytes, count, carrier->flags);
     BIO_clear_retry_flags(bio);
     *written = result > 0 ? (size_t)result : 0;
@@ -45,8 +45,7 @@ static inline int kanmon_carrier_write(BIO *bio, const char *bytes, size_t count
     return result >= 0;
 }
 static inline int kanmon_carrier_read(BIO *bio, char *bytes, size_t count, size_t *read) {
-    const struct kanmon_carrier *carrier = (const struct kanmon_carrier *)BIO_get_data(bio);
-    ssize_t result = recv(carrier->socket, bytes, count, 0);
+    ssize_t result = recv(kanmon_carrier_in(bio)->socket, bytes, count, 0);
     BIO_clear_retry_flags(bio);
     *read = result > 0 ? (size_t)result : 0;
     if (result < 0 && BIO_sock_should_retry(-1)) BIO_set_retry_read(bio);
@@ -59,7 +58,7 @@ static inline long kanmon_carrier_control(BIO *bio, int command, long number, vo
     return command == BIO_CTRL_FLUSH;
 }
 static inline int kanmon_carrier_end(BIO *bio) {
-    OPENSSL_free(BIO_get_data(bio));
+    OPENSSL_free(kanmon_carrier_in(bio));
     return 1;
 }
 static inline BIO_METHOD *kanmon_carrier_method(void) {

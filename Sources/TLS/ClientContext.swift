@@ -83,7 +83,7 @@ package final class ClientContext: Sendable {
             throw .protocolViolated(code: ERR_peek_last_error())
         }
         let connection = unsafe TLSConnection(taking: ssl, on: socket.number)
-        guard let carrier = unsafe newCarrier(), unsafe demandCertificate(ssl) else {
+        guard unsafe demandCertificate(ssl), let carrier = unsafe newCarrier() else {
             throw .protocolViolated(code: ERR_peek_last_error())
         }
         unsafe SSL_set_bio(ssl, carrier, carrier)
