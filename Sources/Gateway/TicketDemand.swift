@@ -1,7 +1,7 @@
 import Bytes
 
-/// Who resumes sessions? A ticket is a fifteenth of what a full handshake costs, and whoever starts a process
-/// for each push, as cron does with curl, throws every one away.
+/// Who resumes sessions? A ticket is a twentieth of what a push on a new connection costs, and whoever starts a
+/// process for each, as cron does with curl, throws every one away.
 struct TicketDemand {
     /// How many in a row a network may throw away before it gets less of them.
     private static let patience: UInt8 = 64
